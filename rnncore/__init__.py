@@ -1,0 +1,23 @@
+"""Recurrent networks by hand: every cell, forward and backward, proven, on NumPy and torch arrays."""
+
+from rnncore import init, losses, optim, tasks, testing, tree
+from rnncore.cell import AffineCell, Cell
+from rnncore.cells import CELLS, Elman, Jordan
+from rnncore.layers import Dense
+
+__all__ = [
+    "CELLS",
+    "AffineCell",
+    "Cell",
+    "Dense",
+    "Elman",
+    "Jordan",
+    "init",
+    "losses",
+    "optim",
+    "tasks",
+    "testing",
+    "tree",
+]
+
+__version__ = "0.1.0"

@@ -1,0 +1,83 @@
+"""The array library of an array: NumPy or torch, from one source.
+
+Everything in `rnncore` is written against the array API standard. `array_namespace` finds the library of the arrays
+that came in; where they live (CPU or GPU) and what they are (float32 or float64) is then the caller's choice.
+"""
+
+from typing import Any
+
+import numpy as np
+from array_api_compat import array_namespace as _array_namespace
+from array_api_compat import device
+
+Array = Any
+"""A NumPy array or a torch tensor."""
+
+__all__ = ["Array", "array_namespace", "check_array", "concat", "device", "sigmoid", "split", "take_rows"]
+
+
+def array_namespace(*arrays: Array) -> Any:
+    """The array API namespace shared by `arrays`; TypeError where they are no arrays, or of two libraries."""
+    try:
+        return _array_namespace(*arrays)
+    except TypeError as error:
+        kinds = ", ".join(sorted({type(a).__module__ + "." + type(a).__qualname__ for a in arrays}))
+        raise TypeError(f"expected arrays of one library (NumPy or torch), received: {kinds}") from error
+
+
+def sigmoid(x: Array) -> Array:
+    """Logistic function 1 / (1 + exp(-x)), as ½ + ½ tanh(x / 2): no overflow at either end."""
+    return 0.5 + 0.5 * array_namespace(x).tanh(0.5 * x)
+
+
+def split(x: Array, parts: int) -> tuple[Array, ...]:
+    """Cut the last axis of `x` into `parts` equal pieces."""
+    size, rest = divmod(x.shape[-1], parts)
+    if rest:
+        raise ValueError(f"split: the last axis of {tuple(x.shape)} does not divide into {parts} equal parts")
+    return tuple(x[..., i * size : (i + 1) * size] for i in range(parts))
+
+
+def concat(*arrays: Array, axis: int = -1) -> Array:
+    """Join arrays along `axis`, the last one unless told."""
+    return array_namespace(*arrays).concat(arrays, axis=axis)
+
+
+def take_rows(x: Array, index: np.ndarray) -> Array:
+    """The rows `x[index]`, for an index of NumPy integers and `x` on any device."""
+    xp = array_namespace(x)
+    return xp.take(x, xp.asarray(index, device=device(x)), axis=0)
+
+
+def check_array(operation: str, name: str, array: Array, shape: tuple[str | int, ...], like: Array) -> None:
+    """Refuse an array that does not fit, in a sentence that says what came and what was wanted.
+
+    Args:
+        operation: what the caller asked for, such as ``"Elman.forward"``.
+        name: the argument's name.
+        array: the argument.
+        shape: the wanted length of each axis; a string names an axis that may have any length.
+        like: an array whose library, dtype and device are wanted, usually a parameter.
+
+    Raises:
+        TypeError: no array, an array of another library, or of another dtype.
+        ValueError: another shape, or another device.
+    """
+    wanted = "(" + ", ".join(map(str, shape)) + ("," if len(shape) == 1 else "") + ")"
+    if not hasattr(array, "shape") or not hasattr(array, "dtype"):
+        raise TypeError(f"{operation}: {name} must be an array of shape {wanted}, received a {type(array).__name__}")
+    if _library(array) != _library(like):
+        raise TypeError(f"{operation}: {name} is an array of {_library(array)}, but {_library(like)} was wanted")
+    received = tuple(array.shape)
+    if len(received) != len(shape) or any(
+        isinstance(want, int) and want != have for want, have in zip(shape, received, strict=True)
+    ):
+        raise ValueError(f"{operation}: {name} must have shape {wanted}, received {received}")
+    if array.dtype != like.dtype:
+        raise TypeError(f"{operation}: {name} has dtype {array.dtype}, but {like.dtype} was wanted")
+    if device(array) != device(like):
+        raise ValueError(f"{operation}: {name} is on device {device(array)}, but {device(like)} was wanted")
+
+
+def _library(array: Array) -> str:
+    return type(array).__module__.partition(".")[0]

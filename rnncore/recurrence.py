@@ -1,0 +1,156 @@
+"""Through time and back: the loop over steps, and backpropagation through time (BPTT).
+
+The loops know nothing of a cell but two functions, `advance` (one step forward) and `retreat` (one step backward).
+Ragged batches and direction are not their concern either: a `Packing` lines the sequences up first.
+
+Paper: P. J. Werbos, Backpropagation through time: what it does and how to do it, Proc. IEEE 78, 1990.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from rnncore.backend import Array, array_namespace, concat, device, take_rows
+
+__all__ = ["Packing", "State", "Tape", "backward", "forward"]
+
+State = tuple[Array, ...]
+"""The state of a cell: arrays of B rows. The first of them is the cell's output."""
+
+
+@dataclass(frozen=True)
+class Packing:
+    """The steps of a batch of sequences, laid out one after the other without padding.
+
+    Step t of the packed order holds row t of every sequence that is at least t + 1 long, longest sequence first; with
+    `reverse` a sequence is read from its own last step to its first. So a loop over `sizes` meets no padding.
+    """
+
+    steps: int
+    sizes: tuple[int, ...]  # how many sequences are still running at each step, none of them zero
+    order: np.ndarray | None  # the batch, longest first; None: as it came
+    index: np.ndarray | None  # for each packed row its row in the flat (T·B, …) array; None: as it came
+    batch: int
+
+    @classmethod
+    def of(cls, operation: str, steps: int, batch: int, lengths: Iterable[int] | None, reverse: bool) -> "Packing":
+        """Lay out `batch` sequences of `lengths` (B,) within (T, B, …); all of them full where `lengths` is None."""
+        if lengths is None and not reverse:
+            return cls(steps, (batch,) * steps if batch else (), None, None, batch)
+        n = np.full(batch, steps) if lengths is None else _lengths(operation, lengths, steps, batch)
+        order = np.argsort(-n, kind="stable")
+        t, row = np.nonzero(np.arange(steps)[:, None] < n[order])  # sorted by step, then by place in `order`
+        column = order[row]
+        source = n[column] - 1 - t if reverse else t
+        sizes = tuple(int(k) for k in np.bincount(t, minlength=0))
+        return cls(steps, sizes, order, source * batch + column, batch)
+
+    def pack(self, xs: Array) -> Array:
+        """(T, B, …) → (N, …), where N counts the valid steps of all sequences."""
+        flat = array_namespace(xs).reshape(xs, (self.steps * self.batch, *xs.shape[2:]))
+        return flat if self.index is None else take_rows(flat, self.index)
+
+    def unpack(self, rows: Array) -> Array:
+        """(N, …) → (T, B, …), zeros in the padding: the adjoint of `pack`."""
+        if self.index is not None:
+            padding = array_namespace(rows).zeros((1, *rows.shape[1:]), dtype=rows.dtype, device=device(rows))
+            source = np.full(self.steps * self.batch, len(self.index))
+            source[self.index] = np.arange(len(self.index))
+            rows = take_rows(concat(rows, padding, axis=0), source)
+        return array_namespace(rows).reshape(rows, (self.steps, self.batch, *rows.shape[1:]))
+
+    def sort(self, state: State) -> State:
+        """The rows of a state in packed order."""
+        return state if self.order is None else tuple(take_rows(s, self.order) for s in state)
+
+    def unsort(self, state: State) -> State:
+        """The rows of a state in the batch's own order."""
+        return state if self.order is None else tuple(take_rows(s, np.argsort(self.order)) for s in state)
+
+
+@dataclass(frozen=True)
+class Tape:
+    """What `forward` leaves for `backward`: the packed inputs, each step's cache, and how they were packed."""
+
+    xs: Array
+    caches: list[Any]
+    packing: Packing
+
+
+def forward(
+    advance: Callable[[Array, State], tuple[State, Any]], inputs: Array, state: State, packing: Packing
+) -> tuple[Array, State, list[Any]]:
+    """Run `advance` over packed `inputs` (N, …); return outputs (N, …), the final state and each step's cache.
+
+    The final state of a sequence is the one after its own last step.
+    """
+    state = packing.sort(state)
+    outputs, caches, start = [state[0][:0]], [], 0
+    for n in packing.sizes:
+        new, cache = advance(inputs[start : start + n], _head(state, n))
+        state = _join(new, state, n)
+        outputs.append(new[0])
+        caches.append(cache)
+        start += n
+    return concat(*outputs, axis=0), packing.unsort(state), caches
+
+
+def backward(
+    retreat: Callable[[State, Any], tuple[Array, State, Any]],
+    doutputs: Array | None,
+    dstate: State,
+    caches: list[Any],
+    packing: Packing,
+    window: int | None,
+) -> tuple[list[Array], State, list[Any]]:
+    """BPTT: run `retreat` from the last step to the first.
+
+    At step t the gradient of the state is what the later steps send back (at a sequence's end: `dstate`) plus, in
+    `state[0]`, the gradient `doutputs` of that step's own output. `window=k` cuts what goes back across steps
+    k, 2k, …: the gradient that automatic differentiation gives when the state is detached there.
+
+    Returns the gradient of each step's inputs, of the initial state, and what else `retreat` returned, in order of t.
+    """
+    dstate = packing.sort(dstate)
+    dinputs, residues, end = [], [], sum(packing.sizes)
+    for t in reversed(range(len(packing.sizes))):
+        n = packing.sizes[t]
+        dnew = _head(dstate, n)
+        if doutputs is not None:
+            dnew = (dnew[0] + doutputs[end - n : end], *dnew[1:])
+        dinput, dold, residue = retreat(dnew, caches[t])
+        if window and t and t % window == 0:
+            dold = tuple(array_namespace(d).zeros_like(d) for d in dold)
+        dstate = _join(dold, dstate, n)
+        dinputs.append(dinput)
+        residues.append(residue)
+        end -= n
+    return dinputs[::-1], packing.unsort(dstate), residues[::-1]
+
+
+def _head(state: State, n: int) -> State:
+    return state if n == state[0].shape[0] else tuple(s[:n] for s in state)
+
+
+def _join(head: State, state: State, n: int) -> State:
+    """`state` with its first n rows replaced by `head`."""
+    if n == state[0].shape[0]:
+        return head
+    return tuple(concat(h, s[n:], axis=0) for h, s in zip(head, state, strict=True))
+
+
+def _lengths(operation: str, lengths: Iterable[int], steps: int, batch: int) -> np.ndarray:
+    n = np.asarray([_whole(operation, length) for length in lengths], dtype=np.intp)
+    if n.shape != (batch,):
+        raise ValueError(f"{operation}: lengths must have shape ({batch},), received {n.shape}")
+    if batch and not (n.min() >= 0 and n.max() <= steps):
+        raise ValueError(f"{operation}: lengths must lie in 0 … {steps}, received {n.tolist()}")
+    return n
+
+
+def _whole(operation: str, length: Any) -> int:
+    if int(length) != length:
+        raise ValueError(f"{operation}: lengths must be whole numbers, received {length}")
+    return int(length)
