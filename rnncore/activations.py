@@ -17,7 +17,7 @@ def _tanh(a: Array) -> Array:
 
 
 def _relu(a: Array) -> Array:
-    return array_namespace(a).where(a > 0, a, array_namespace(a).zeros_like(a))
+    return array_namespace(a).where(a < 0, array_namespace(a).zeros_like(a), a)
 
 
 ACTIVATIONS: dict[str, tuple[Function, Function]] = {

@@ -4,6 +4,7 @@ Everything in `rnncore` is written against the array API standard. `array_namesp
 that came in; where they live (CPU or GPU) and what they are (float32 or float64) is then the caller's choice.
 """
 
+import operator
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,20 @@ from array_api_compat import device
 Array = Any
 """A NumPy array or a torch tensor."""
 
-__all__ = ["Array", "array_namespace", "check_array", "concat", "device", "sigmoid", "split", "take_rows"]
+__all__ = [
+    "Array",
+    "array_namespace",
+    "check_array",
+    "check_floating",
+    "check_whole",
+    "concat",
+    "device",
+    "log_softmax",
+    "sigmoid",
+    "softmax",
+    "split",
+    "take_rows",
+]
 
 
 def array_namespace(*arrays: Array) -> Any:
@@ -28,6 +42,18 @@ def array_namespace(*arrays: Array) -> Any:
 def sigmoid(x: Array) -> Array:
     """Logistic function 1 / (1 + exp(-x)), as ½ + ½ tanh(x / 2): no overflow at either end."""
     return 0.5 + 0.5 * array_namespace(x).tanh(0.5 * x)
+
+
+def log_softmax(x: Array) -> Array:
+    """log of `softmax` over the last axis. The largest entry is subtracted first, so that exp cannot overflow."""
+    xp = array_namespace(x)
+    shifted = x - (xp.max(x, axis=-1, keepdims=True) if 0 not in x.shape else 0)
+    return shifted - xp.log(xp.sum(xp.exp(shifted), axis=-1, keepdims=True))
+
+
+def softmax(x: Array) -> Array:
+    """exp(x) / Σ exp(x) over the last axis."""
+    return array_namespace(x).exp(log_softmax(x))
 
 
 def split(x: Array, parts: int) -> tuple[Array, ...]:
@@ -77,6 +103,28 @@ def check_array(operation: str, name: str, array: Array, shape: tuple[str | int,
         raise TypeError(f"{operation}: {name} has dtype {array.dtype}, but {like.dtype} was wanted")
     if device(array) != device(like):
         raise ValueError(f"{operation}: {name} is on device {device(array)}, but {device(like)} was wanted")
+
+
+def check_floating(operation: str, name: str, array: Array) -> None:
+    """Refuse what is no array of real floating-point numbers; TypeError."""
+    try:
+        floating = array_namespace(array).isdtype(array.dtype, "real floating")
+    except TypeError:
+        raise TypeError(f"{operation}: {name} must be an array, received a {type(array).__name__}") from None
+    if not floating:
+        raise TypeError(f"{operation}: {name} must hold floating-point numbers, received dtype {array.dtype}")
+
+
+def check_whole(operation: str, name: str, value: Any, least: int) -> int:
+    """`value` as an int; ValueError where it is not an integer from `least` (a truth value is none)."""
+    truth = "bool" in str(getattr(value, "dtype", type(value)))
+    try:
+        whole = operator.index(value)
+    except TypeError:
+        whole = least - 1
+    if truth or whole < least:
+        raise ValueError(f"{operation}: {name} must be an integer from {least}, received {value!r}")
+    return whole
 
 
 def _library(array: Array) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from rnncore import recurrence, tree
-from rnncore.backend import Array, array_namespace, check_array, concat, device
+from rnncore.backend import Array, array_namespace, check_array, check_floating, check_whole, concat, device
 from rnncore.recurrence import Packing, State, Tape
 
 __all__ = ["AffineCell", "Cell"]
@@ -59,6 +59,7 @@ class Cell(ABC):
 
     def initial_state(self, batch_size: int) -> State:
         """A state of zeros for `batch_size` sequences, of the parameters' dtype, on their device."""
+        check_whole(f"{type(self).__name__}.initial_state", "batch_size", batch_size, 0)
         like = self._like
         xp = array_namespace(like)
         return tuple(xp.zeros((batch_size, *s), dtype=like.dtype, device=device(like)) for s in self.state_shapes)
@@ -73,8 +74,11 @@ class Cell(ABC):
 
     def step_backward(self, dstate: State, cache: Any) -> tuple[Array, State, Self]:
         """Gradients of `step`: from that of the new state to those of x, the old state and the parameters."""
+        operation = f"{type(self).__name__}.step_backward"
+        if not isinstance(cache, tuple) or len(cache) != 2:
+            raise TypeError(f"{operation}: cache must be what step returned last, received a {type(cache).__name__}")
         x, step_cache = cache
-        self._check_state(f"{type(self).__name__}.step_backward", "dstate", dstate, x.shape[0])
+        self._check_state(operation, "dstate", dstate, x.shape[0])
         dprojected, dstate, residue = self.retreat(dstate, step_cache)
         dx, grads = self.gradients(x, dprojected, [residue])
         return dx, dstate, grads
@@ -106,7 +110,7 @@ class Cell(ABC):
         packing = Packing.of(operation, steps, batch, lengths, reverse)
         rows = packing.pack(xs)
         ys, state, caches = recurrence.forward(self.advance, self.project(rows), state, packing)
-        return packing.unpack(ys), state, Tape(rows, caches, packing)
+        return packing.unpack(ys), state, Tape(rows, caches, packing, self._form)
 
     def backward(
         self, dys: Array | None, tape: Tape, dstate: State | None = None, window: int | None = None
@@ -127,6 +131,10 @@ class Cell(ABC):
                 window that is not a positive whole number.
         """
         operation = f"{type(self).__name__}.backward"
+        if not isinstance(tape, Tape):
+            raise TypeError(f"{operation}: tape must be what forward returned last, received a {type(tape).__name__}")
+        if tape.cell != self._form:
+            raise ValueError(f"{operation}: tape must be of {self._form}, received that of {tape.cell}")
         packing = tape.packing
         if dys is not None:
             shape = (packing.steps, packing.batch, *self.state_shapes[0])
@@ -134,8 +142,8 @@ class Cell(ABC):
         if dstate is None:
             dstate = self.initial_state(packing.batch)
         self._check_state(operation, "dstate", dstate, packing.batch)
-        if window is not None and (int(window) != window or window < 1):
-            raise ValueError(f"{operation}: window must be a positive whole number of steps, received {window}")
+        if window is not None:
+            window = check_whole(operation, "window", window, 1)
         doutputs = None if dys is None else packing.pack(dys)
         dprojected, dstate, residues = recurrence.backward(self.retreat, doutputs, dstate, tape.caches, packing, window)
         joined = concat(self.project(tape.xs[:0]), *dprojected, axis=0)
@@ -145,6 +153,13 @@ class Cell(ABC):
     @property
     def _like(self) -> Array:
         return next(tree.leaves(self))[1]
+
+    @property
+    def _form(self) -> str:
+        """Class, options, and dtype and shape of each parameter: what a tape and its cell must have in common."""
+        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        forms = (f"{k}={v!r}" if isinstance(v, str) else f"{k}={v.dtype}{tuple(v.shape)}" for k, v in values.items())
+        return f"{type(self).__name__}({', '.join(forms)})"
 
     def _check_state(self, operation: str, name: str, state: State, batch: int) -> None:
         if not isinstance(state, tuple) or len(state) != len(self.state_shapes):
@@ -172,6 +187,7 @@ class AffineCell(Cell):
 
     def __post_init__(self) -> None:
         operation = type(self).__name__
+        check_floating(operation, "W", self.W)
         check_array(operation, "W", self.W, ("D", "G·H"), self.W)
         check_array(operation, "U", self.U, ("H", self.W.shape[1]), self.W)
         check_array(operation, "b", self.b, (self.W.shape[1],), self.W)
@@ -212,7 +228,7 @@ class AffineCell(Cell):
             h = concat(*(r[0] for r in residues), axis=0)
             duh = concat(*(r[1] for r in residues), axis=0)
         for residue in residues:
-            others = {name: others[name] + gradient for name, gradient in residue[2].items()}
+            others |= {name: others[name] + gradient for name, gradient in residue[2].items()}
         dW, db, dU = xs.T @ dprojected, xp.sum(dprojected, axis=0), h.T @ duh
         return dprojected @ self.W.T, dataclasses.replace(self, W=dW, U=dU, b=db, **others)
 

@@ -4,6 +4,8 @@ from typing import Any
 
 import numpy as np
 
+from rnncore.backend import check_whole
+
 __all__ = ["glorot_uniform", "identity", "orthogonal"]
 
 
@@ -12,7 +14,7 @@ def glorot_uniform(rng: np.random.Generator, rows: int, columns: int, *, dtype: 
 
     Paper: X. Glorot, Y. Bengio, Understanding the difficulty of training deep feedforward neural networks, 2010.
     """
-    _sizes("glorot_uniform", rows, columns, dtype)
+    _check("glorot_uniform", rng, rows, columns, dtype)
     bound = np.sqrt(6 / (rows + columns))
     return rng.uniform(-bound, bound, (rows, columns)).astype(dtype)
 
@@ -25,7 +27,7 @@ def orthogonal(rng: np.random.Generator, rows: int, columns: int, *, dtype: Any 
     Paper: A. M. Saxe, J. L. McClelland, S. Ganguli, Exact solutions to the nonlinear dynamics of learning in deep
     linear neural networks, 2014.
     """
-    _sizes("orthogonal", rows, columns, dtype)
+    _check("orthogonal", rng, rows, columns, dtype)
     q, r = np.linalg.qr(rng.standard_normal((max(rows, columns), min(rows, columns))))
     q = q * np.where(np.diag(r) < 0, -1.0, 1.0)
     return np.ascontiguousarray(q if rows >= columns else q.T).astype(dtype)
@@ -36,12 +38,21 @@ def identity(size: int, *, scale: float = 1.0, dtype: Any = np.float32) -> np.nd
     _sizes("identity", size, size, dtype)
     if not np.isfinite(scale):
         raise ValueError(f"identity: scale must be finite, received {scale}")
-    return scale * np.eye(size, dtype=dtype)
+    return float(scale) * np.eye(size, dtype=dtype)
+
+
+def _check(operation: str, rng: Any, rows: int, columns: int, dtype: Any) -> None:
+    if not isinstance(rng, np.random.Generator):
+        raise TypeError(f"{operation}: rng must be a np.random.Generator, received a {type(rng).__name__}")
+    _sizes(operation, rows, columns, dtype)
 
 
 def _sizes(operation: str, rows: int, columns: int, dtype: Any) -> None:
     for size in (rows, columns):
-        if not isinstance(size, int | np.integer) or isinstance(size, bool) or size < 1:
-            raise ValueError(f"{operation}: sizes must be whole numbers from 1, received {size!r}")
-    if np.dtype(dtype) not in (np.float32, np.float64):
-        raise TypeError(f"{operation}: dtype must be float32 or float64, received {np.dtype(dtype)}")
+        check_whole(operation, "each size", size, 1)
+    try:
+        known = np.dtype(dtype) in (np.float32, np.float64)
+    except TypeError:
+        known = False
+    if not known:
+        raise TypeError(f"{operation}: dtype must be float32 or float64, received {dtype}")

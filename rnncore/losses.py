@@ -5,7 +5,7 @@ The gradient is that of the returned loss, which is a mean: nothing is left to d
 
 from math import prod
 
-from rnncore.backend import Array, array_namespace, check_array, device
+from rnncore.backend import Array, array_namespace, check_array, check_floating, device, log_softmax
 
 __all__ = ["mean_squared_error", "softmax_cross_entropy"]
 
@@ -15,6 +15,7 @@ def mean_squared_error(predictions: Array, targets: Array) -> tuple[Array, Array
 
     Shapes: predictions and targets (…), alike. Of nothing (N = 0) the loss is 0.
     """
+    check_floating("mean_squared_error", "predictions", predictions)
     check_array("mean_squared_error", "targets", targets, tuple(predictions.shape), predictions)
     xp = array_namespace(predictions)
     difference = predictions - targets
@@ -26,14 +27,18 @@ def softmax_cross_entropy(logits: Array, targets: Array) -> tuple[Array, Array]:
     """Mean over all N positions of -log p[target], p = softmax(logits), in nats; gradient (p - one_hot) / N.
 
     Shapes: logits (…, K), targets (…) of whole numbers 0 … K - 1; N is the number of targets (T·B for a sequence).
-    Of nothing (N = 0) the loss is 0. The largest logit is subtracted first, so that exp cannot overflow.
+    Of nothing (N = 0) the loss is 0.
 
     Raises:
-        TypeError: targets are not whole numbers.
+        TypeError: logits are not floating-point or targets not whole numbers; arrays of two libraries, or none.
         ValueError: shapes that do not fit, or a class outside 0 … K - 1.
     """
     operation = "softmax_cross_entropy"
-    xp = array_namespace(logits, targets)
+    check_floating(operation, "logits", logits)
+    try:
+        xp = array_namespace(logits, targets)
+    except TypeError as error:
+        raise TypeError(f"{operation}: {error}") from None
     if len(logits.shape) < 1 or tuple(targets.shape) != tuple(logits.shape[:-1]):
         raise ValueError(
             f"{operation}: targets must have the shape of logits without its last axis, "
@@ -48,7 +53,6 @@ def softmax_cross_entropy(logits: Array, targets: Array) -> tuple[Array, Array]:
         raise ValueError(f"{operation}: targets must lie in 0 … {classes - 1}, received {low} … {high}")
     hits = xp.arange(classes, device=device(logits)) == targets[..., None]
     one_hot = xp.astype(hits, logits.dtype)
-    shifted = logits - (xp.max(logits, axis=-1, keepdims=True) if count else 0)
-    log_p = shifted - xp.log(xp.sum(xp.exp(shifted), axis=-1, keepdims=True))
+    log_p = log_softmax(logits)
     count = max(1, count)
     return -xp.sum(xp.where(hits, log_p, xp.zeros_like(log_p))) / count, (xp.exp(log_p) - one_hot) / count

@@ -5,11 +5,12 @@ and resumed as plain data.
 """
 
 import math
+import numbers
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from rnncore import tree
-from rnncore.backend import Array, array_namespace
+from rnncore.backend import Array, array_namespace, check_array
 
 __all__ = ["SGD", "Adam", "clip_by_global_norm", "global_norm"]
 
@@ -29,7 +30,8 @@ class SGD:
 
     def update(self, parameters: Any, gradients: Any, state: tuple[()]) -> tuple[Any, tuple[()]]:
         """New parameters, and the state."""
-        return tree.map(lambda p, g: p - self.learning_rate * g, parameters, gradients), state
+        _check_form("SGD.update", "gradients", gradients, parameters)
+        return tree.map(lambda p, g: p - float(self.learning_rate) * g, parameters, gradients), state
 
 
 class AdamState(NamedTuple):
@@ -59,8 +61,9 @@ class Adam:
         _positive("Adam", "learning_rate", self.learning_rate)
         _positive("Adam", "epsilon", self.epsilon)
         for name in ("beta1", "beta2"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ValueError(f"Adam: {name} must lie in [0, 1), received {getattr(self, name)}")
+            value = getattr(self, name)
+            if not (isinstance(value, numbers.Real) and 0 <= float(value) < 1):
+                raise ValueError(f"Adam: {name} must lie in [0, 1), received {value!r}")
 
     def init(self, parameters: Any) -> AdamState:
         """Means of zero, at step 0."""
@@ -69,21 +72,30 @@ class Adam:
 
     def update(self, parameters: Any, gradients: Any, state: AdamState) -> tuple[Any, AdamState]:
         """New parameters, and the new state."""
-        t = state.t + 1
-        m = tree.map(lambda m, g: self.beta1 * m + (1 - self.beta1) * g, state.m, gradients)
-        v = tree.map(lambda v, g: self.beta2 * v + (1 - self.beta2) * g * g, state.v, gradients)
-        size = self.learning_rate / (1 - self.beta1**t)
-        correction = 1 - self.beta2**t
+        if not isinstance(state, AdamState):
+            raise TypeError(f"Adam.update: state must be an AdamState, received a {type(state).__name__}")
+        for name, other in (("gradients", gradients), ("state.m", state.m), ("state.v", state.v)):
+            _check_form("Adam.update", name, other, parameters)
+        t, beta1, beta2, epsilon = state.t + 1, float(self.beta1), float(self.beta2), float(self.epsilon)
+        m = tree.map(lambda m, g: beta1 * m + (1 - beta1) * g, state.m, gradients)
+        v = tree.map(lambda v, g: beta2 * v + (1 - beta2) * g * g, state.v, gradients)
+        size, correction = float(self.learning_rate) / (1 - beta1**t), 1 - beta2**t
 
         def move(p: Array, m: Array, v: Array) -> Array:
-            return p - size * m / (array_namespace(v).sqrt(v / correction) + self.epsilon)
+            return p - size * m / (array_namespace(v).sqrt(v / correction) + epsilon)
 
         return tree.map(move, parameters, m, v), AdamState(t, m, v)
 
 
 def global_norm(gradients: Any) -> float:
-    """Euclidean norm of all leaves seen as one long vector."""
-    return math.sqrt(sum(float(array_namespace(g).sum(g * g)) for _, g in tree.leaves(gradients)))
+    """Euclidean norm of all leaves seen as one long vector; summed in float64, where 1e20 squared is a number still."""
+
+    def square(g: Array) -> float:
+        xp = array_namespace(g)
+        wide = xp.astype(g, xp.float64)
+        return float(xp.sum(wide * wide))
+
+    return math.sqrt(sum(square(g) for _, g in tree.leaves(gradients)))
 
 
 def clip_by_global_norm(gradients: Any, max_norm: float) -> tuple[Any, float]:
@@ -102,9 +114,20 @@ def clip_by_global_norm(gradients: Any, max_norm: float) -> tuple[Any, float]:
         raise ValueError(f"clip_by_global_norm: the gradient's norm is {norm}; no factor can mend that")
     if norm <= max_norm:
         return gradients, norm
-    return tree.map(lambda g: g * (max_norm / norm), gradients), norm
+    return tree.map(lambda g: g * float(max_norm / norm), gradients), norm
 
 
 def _positive(operation: str, name: str, value: float) -> None:
-    if not (value > 0 and math.isfinite(value)):
-        raise ValueError(f"{operation}: {name} must be a positive number, received {value}")
+    if not (isinstance(value, numbers.Real) and value > 0 and math.isfinite(value)):
+        raise ValueError(f"{operation}: {name} must be a positive number, received {value!r}")
+
+
+def _check_form(operation: str, name: str, given: Any, parameters: Any) -> None:
+    have, want = dict(tree.leaves(given)), dict(tree.leaves(parameters))
+    if type(given) is not type(parameters) or have.keys() != want.keys():
+        raise ValueError(
+            f"{operation}: {name} must have the form of the parameters, a {type(parameters).__name__} "
+            f"of {', '.join(want)}; received a {type(given).__name__} of {', '.join(have)}"
+        )
+    for path, p in want.items():
+        check_array(operation, f"{name} {path}".rstrip(), have[path], tuple(p.shape), p)

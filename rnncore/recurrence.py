@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from rnncore.backend import Array, array_namespace, concat, device, take_rows
+from rnncore.backend import Array, array_namespace, check_whole, concat, device, take_rows
 
 __all__ = ["Packing", "State", "Tape", "backward", "forward"]
 
@@ -72,11 +72,13 @@ class Packing:
 
 @dataclass(frozen=True)
 class Tape:
-    """What `forward` leaves for `backward`: the packed inputs, each step's cache, and how they were packed."""
+    """What `forward` leaves for `backward`: the packed inputs, each step's cache, how they were packed, and of which
+    kind of cell they are."""
 
     xs: Array
     caches: list[Any]
     packing: Packing
+    cell: str
 
 
 def forward(
@@ -142,15 +144,11 @@ def _join(head: State, state: State, n: int) -> State:
 
 
 def _lengths(operation: str, lengths: Iterable[int], steps: int, batch: int) -> np.ndarray:
-    n = np.asarray([_whole(operation, length) for length in lengths], dtype=np.intp)
+    if not isinstance(lengths, Iterable):
+        raise TypeError(f"{operation}: lengths must have shape ({batch},), received a {type(lengths).__name__}")
+    n = np.asarray([check_whole(operation, "each of lengths", length, 0) for length in lengths], dtype=np.intp)
     if n.shape != (batch,):
         raise ValueError(f"{operation}: lengths must have shape ({batch},), received {n.shape}")
-    if batch and not (n.min() >= 0 and n.max() <= steps):
+    if batch and n.max() > steps:
         raise ValueError(f"{operation}: lengths must lie in 0 … {steps}, received {n.tolist()}")
     return n
-
-
-def _whole(operation: str, length: Any) -> int:
-    if int(length) != length:
-        raise ValueError(f"{operation}: lengths must be whole numbers, received {length}")
-    return int(length)

@@ -4,6 +4,8 @@ from typing import Any
 
 import numpy as np
 
+from rnncore.backend import check_whole
+
 __all__ = ["echo", "sine"]
 
 
@@ -15,12 +17,12 @@ def sine(
     Shapes: inputs and targets (T, B, 1); inputs[t] = sin(2π t / period + phase), targets[t] = inputs[t + 1].
     One value does not tell whether the curve rises or falls; two do.
     """
-    _sizes("sine", steps=steps, batch=batch)
+    _check("sine", rng, dtype, steps=steps, batch=batch)
     if not (period > 0 and np.isfinite(period)):
         raise ValueError(f"sine: period must be a positive number of steps, received {period}")
     phase = rng.uniform(0, 2 * np.pi, batch)
     curve = np.sin(2 * np.pi * np.arange(steps + 1)[:, None] / period + phase).astype(dtype)[..., None]
-    return curve[:-1], curve[1:]
+    return curve[:-1], curve[1:].copy()  # so that a change of the one is none of the other
 
 
 def echo(
@@ -31,14 +33,17 @@ def echo(
     Shapes: inputs (T, B, 1), each 0 or 1 with equal chance; targets (T, B), whole numbers:
     targets[t] = inputs[t - delay], and 0 for t < delay.
     """
-    _sizes("echo", steps=steps, batch=batch, delay=delay)
+    _check("echo", rng, dtype, steps=steps, batch=batch, delay=delay)
     bits = rng.integers(0, 2, (steps, batch))
     targets = np.zeros_like(bits)
     targets[delay:] = bits[: max(0, steps - delay)]
     return bits.astype(dtype)[..., None], targets
 
 
-def _sizes(operation: str, **sizes: int) -> None:
+def _check(operation: str, rng: Any, dtype: Any, **sizes: int) -> None:
+    if not isinstance(rng, np.random.Generator):
+        raise TypeError(f"{operation}: rng must be a np.random.Generator, received a {type(rng).__name__}")
+    if not np.issubdtype(dtype, np.floating):
+        raise TypeError(f"{operation}: dtype must be floating-point, received {np.dtype(dtype)}")
     for name, size in sizes.items():
-        if not isinstance(size, int | np.integer) or isinstance(size, bool) or size < 0:
-            raise ValueError(f"{operation}: {name} must be a whole number from 0, received {size!r}")
+        check_whole(operation, name, size, 0)

@@ -13,29 +13,36 @@ __all__ = ["assert_close", "check_gradients", "check_shapes", "directional_error
 
 
 def check_shapes(actual: Any, expected: Any) -> None:
-    """Refuse a tree whose leaves differ from `expected` in shape or dtype; AssertionError names the leaf."""
+    """Refuse a tree that differs from `expected` in form, or in a leaf's shape or dtype; AssertionError names it."""
 
     def same(name: str, a: Array, e: Array) -> None:
-        if tuple(a.shape) != tuple(e.shape) or a.dtype != e.dtype:
+        if not hasattr(a, "shape") or not hasattr(a, "dtype"):
+            raise AssertionError(f"{name or 'array'} is a {type(a).__name__}, wanted an array")
+        if tuple(a.shape) != tuple(e.shape) or str(a.dtype) != str(e.dtype):
             raise AssertionError(
                 f"{name or 'array'} has shape {tuple(a.shape)} and dtype {a.dtype}, "
                 f"wanted {tuple(e.shape)} and {e.dtype}"
             )
 
-    for (name, a), (_, e) in zip(tree.leaves(actual), tree.leaves(expected), strict=True):
-        same(name, a, e)
+    have, want = dict(tree.leaves(actual)), dict(tree.leaves(expected))
+    if have.keys() != want.keys():
+        raise AssertionError(f"received leaves {list(have)}, wanted {list(want)}")
+    for name, e in want.items():
+        same(name, have[name], e)
 
 
 def assert_close(actual: Any, expected: Any, *, rtol: float = 1e-10, atol: float = 1e-12) -> None:
     """Refuse a tree that differs from `expected` in form, shape, dtype or, beyond the tolerances, in any element.
 
-    Elements agree where |actual - expected| ≤ atol + rtol · |expected|; nan agrees with nothing. AssertionError names
-    the leaf and the first element that differs.
+    Elements agree where |actual - expected| ≤ atol + rtol · |expected|; inf agrees with itself, nan with
+    nothing. AssertionError names the leaf and the first element that differs.
     """
     check_shapes(actual, expected)
-    for (name, a), (_, e) in zip(tree.leaves(actual), tree.leaves(expected), strict=True):
-        a, e = _numpy(a), _numpy(e)
-        wrong = ~(np.abs(a - e) <= atol + rtol * np.abs(e))
+    leaves = dict(tree.leaves(actual))
+    for name, e in tree.leaves(expected):
+        a, e = _numpy(leaves[name]), _numpy(e)
+        with np.errstate(invalid="ignore"):  # inf - inf
+            wrong = ~((a == e) | (np.isfinite(e) & (np.abs(a - e) <= atol + rtol * np.abs(e))))
         if wrong.any():
             at = tuple(int(i) for i in np.argwhere(wrong)[0])
             raise AssertionError(
@@ -91,9 +98,10 @@ def directional_error(
     direction = tree.map(like, point)
     ahead = float(function(tree.map(lambda p, v: p + step * v, point, direction)))
     behind = float(function(tree.map(lambda p, v: p - step * v, point, direction)))
-    pairs = zip(tree.leaves(gradient), tree.leaves(direction), strict=True)
-    return (ahead - behind) / (2 * step), sum(float(array_namespace(g).sum(g * v)) for (_, g), (_, v) in pairs)
+    slopes = dict(tree.leaves(gradient))
+    exact = sum(float(array_namespace(v).sum(slopes[name] * v)) for name, v in tree.leaves(direction))
+    return (ahead - behind) / (2 * step), exact
 
 
 def _numpy(array: Array) -> np.ndarray:
-    return np.asarray(array.detach().cpu() if hasattr(array, "detach") else array)
+    return np.asarray(array.detach().cpu() if hasattr(array, "detach") else array, dtype=np.float64)

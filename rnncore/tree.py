@@ -36,7 +36,9 @@ def map(function: Callable[..., Any], tree: Any, *others: Any) -> Any:
     }
     if dataclasses.is_dataclass(tree) and not isinstance(tree, type):
         return dataclasses.replace(tree, **mapped)
-    return mapped if isinstance(tree, dict) else type(tree)(mapped.values())
+    if isinstance(tree, dict):
+        return mapped
+    return type(tree)(*mapped.values()) if hasattr(tree, "_fields") else type(tree)(mapped.values())
 
 
 def leaves(tree: Any) -> Iterator[tuple[str, Array]]:

@@ -6,7 +6,7 @@ from typing import Any, Self
 import numpy as np
 
 from rnncore import init
-from rnncore.backend import Array, array_namespace, check_array
+from rnncore.backend import Array, array_namespace, check_array, check_floating
 
 __all__ = ["Dense"]
 
@@ -27,6 +27,7 @@ class Dense:
         return cls(init.glorot_uniform(rng, input_size, output_size, dtype=dtype), np.zeros(output_size, dtype=dtype))
 
     def __post_init__(self) -> None:
+        check_floating("Dense", "V", self.V)
         check_array("Dense", "V", self.V, ("H", "K"), self.V)
         check_array("Dense", "c", self.c, (self.V.shape[1],), self.V)
 
@@ -37,6 +38,7 @@ class Dense:
 
     def backward(self, dys: Array, cache: Array) -> tuple[Array, Self]:
         """Gradients of the input (…, H) and of the parameters, from that of the output (…, K)."""
+        check_array("Dense.backward", "cache", cache, (*_free(cache), self.V.shape[0]), self.V)
         check_array("Dense.backward", "dys", dys, (*cache.shape[:-1], self.V.shape[1]), self.V)
         xp = array_namespace(dys)
         rows, drows = xp.reshape(cache, (-1, self.V.shape[0])), xp.reshape(dys, (-1, self.V.shape[1]))

@@ -1,0 +1,1 @@
+"""The grader: checks that notebooks call, and what an instructor runs."""

@@ -1,0 +1,62 @@
+"""From solutions/NN_topic.py to exercises/NN_topic/NN_topic.ipynb: `python -m rnngrade.release [NAME …]`.
+
+jupytext makes a notebook of the solution, nbgrader takes the answers out. The same solution gives the same bytes.
+"""
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+
+import jupytext
+import nbformat
+
+__all__ = ["release", "source_notebook"]
+
+
+def source_notebook(solution: Path) -> nbformat.NotebookNode:
+    """The instructor's notebook of a solution, answers in it; cell ids are the grade ids."""
+    notebook = jupytext.read(solution)
+    kernel = notebook.metadata.kernelspec
+    notebook.metadata = {"kernelspec": kernel, "language_info": {"name": kernel.language}}
+    for number, cell in enumerate(notebook.cells):
+        cell.metadata.pop("lines_to_next_cell", None)
+        cell.id = cell.metadata.get("nbgrader", {}).get("grade_id", f"cell-{number}")
+    notebook.nbformat, notebook.nbformat_minor = 4, 5
+    nbformat.validate(notebook)
+    return notebook
+
+
+def release(course: Path, name: str) -> Path:
+    """Make exercises/<name>/<name>.ipynb in the folder `course`; returns its path.
+
+    Raises:
+        FileNotFoundError: no such solution.
+        RuntimeError: nbgrader refused; its own words are in the message.
+    """
+    solution = course / "solutions" / f"{name}.py"
+    if not solution.is_file():
+        raise FileNotFoundError(f"there is no {solution}")
+    source = course / "_build" / "source" / name / f"{name}.ipynb"
+    source.parent.mkdir(parents=True, exist_ok=True)
+    nbformat.write(source_notebook(solution), source)
+    command = [sys.executable, "-m", "nbgrader", "generate_assignment", name, "--force", "--no-db"]
+    run = subprocess.run(command, cwd=course, capture_output=True, text=True, check=False)
+    if run.returncode:
+        raise RuntimeError(f"nbgrader generate_assignment {name} failed:\n{run.stderr}")
+    return course / "exercises" / name / f"{name}.ipynb"
+
+
+def main() -> None:
+    """Release the named exercises, or all."""
+    parser = argparse.ArgumentParser(prog="python -m rnngrade.release", description=main.__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help="such as 03_bptt; all of solutions/ unless told")
+    parser.add_argument("--course", type=Path, default=Path.cwd(), help="the course's folder, this one unless told")
+    arguments = parser.parse_args()
+    names = arguments.names or sorted(path.stem for path in (arguments.course / "solutions").glob("*.py"))
+    for name in names:
+        print(f"{release(arguments.course, name)}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,222 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown] nbgrader={"grade": false, "grade_id": "introduction", "locked": true, "schema_version": 3, "solution": false, "task": false}
+# # Exercise 2: a network with memory
+#
+# You write the networks of chapter 2 with your own hands: one step of Elman's network, the loop over a sequence, the
+# readout, Jordan's variant, and a network that listens to itself. Six functions, 20 points. NumPy is all you need.
+#
+# **Notation.** $T$ time steps, $B$ sequences side by side, $D$ inputs, $H$ hidden units, $K$ outputs. Time comes first:
+# a batch of sequences is an array `xs` of shape $(T, B, D)$, so `xs[t]` is what all sequences show at step $t$. Vectors
+# are rows, and `x @ W` maps $(B, D)$ to $(B, H)$.
+#
+# **How it is marked.** Below each function stands a cell that begins with `check`. Run it as often as you like: it
+# calls your function on random inputs of several shapes, prints what it found, and returns your points. An output that
+# is right in every element earns its points. How you get there is your affair: loops, `einsum`, another order. A
+# function must leave its arguments as they were, and should return NumPy arrays of float64 or float32.
+
+# %% nbgrader={"grade": false, "grade_id": "setup", "locked": true, "schema_version": 3, "solution": false, "task": false}
+import numpy as np
+
+from rnngrade.checks import load
+
+check = load("02_elman")
+
+# %% [markdown] nbgrader={"grade": false, "grade_id": "about-elman-step", "locked": true, "schema_version": 3, "solution": false, "task": false}
+# ## 1. One step (3 points)
+#
+# The new state mixes what is seen now with what was kept from before, and squashes the sum:
+#
+# $$a_t = x_t W + h_{t-1} U + b, \qquad h_t = \tanh(a_t).$$
+#
+# Write `elman_step(x, h, W, U, b)`. It returns $h_t$, of shape $(B, H)$.
+#
+# | argument | shape | |
+# |---|---|---|
+# | `x` | $(B, D)$ | inputs of this step |
+# | `h` | $(B, H)$ | state after the last step |
+# | `W` | $(D, H)$ | input to hidden |
+# | `U` | $(H, H)$ | hidden to hidden |
+# | `b` | $(H,)$ | bias |
+#
+# *By hand:* with one sequence, one input and one unit, $x = 2$, $h = 0.5$, $W = 1$, $U = -2$, $b = 0$, the sum is
+# $2 - 1 = 1$ and the new state is $\tanh 1 \approx 0.7616$.
+#
+# *Hint.* $U$ is square, so `h @ U.T` runs as well as `h @ U`. Row $i$ of $U$ holds what unit $i$ sends out, column $j$
+# what unit $j$ receives.
+
+
+# %% nbgrader={"grade": false, "grade_id": "elman-step", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def elman_step(x, h, W, U, b):
+    """One step of Elman's network: x (B, D), h (B, H) → new state (B, H)."""
+    ### BEGIN SOLUTION
+    a = x @ W + h @ U + b
+    return np.tanh(a)
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade": true, "grade_id": "check-elman-step", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
+check.elman_step(elman_step)
+
+# %% [markdown] nbgrader={"grade": false, "grade_id": "about-elman-forward", "locked": true, "schema_version": 3, "solution": false, "task": false}
+# ## 2. The whole sequence (4 points)
+#
+# The same step, with the same weights, once for every $t = 1, \dots, T$; each step starts from the state that the one
+# before has left. The first starts from $h_0$.
+#
+# Write `elman_forward(xs, h0, W, U, b)`. It returns two arrays:
+#
+# - `hs`, shape $(T, B, H)$, with `hs[t]` the state *after* `xs[t]` has been read (3 points);
+# - `h_last`, shape $(B, H)$, the state after the whole sequence (1 point).
+#
+# `xs` is $(T, B, D)$ and `h0` is $(B, H)$. The initial state is not always zero. You may call your `elman_step`, and
+# then an error there counts here too.
+#
+# *Hint.* Python counts from 0, so `hs[0]` is the $h_1$ of the formula: the first state that has seen something.
+
+
+# %% nbgrader={"grade": false, "grade_id": "elman-forward", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def elman_forward(xs, h0, W, U, b):
+    """Elman's network over a sequence: xs (T, B, D), h0 (B, H) → hs (T, B, H), h_last (B, H)."""
+    ### BEGIN SOLUTION
+    h = h0
+    hs = []
+    for x in xs:
+        h = np.tanh(x @ W + h @ U + b)
+        hs.append(h)
+    return np.stack(hs), h
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade": true, "grade_id": "check-elman-forward", "locked": true, "points": 4, "schema_version": 3, "solution": false, "task": false}
+check.elman_forward(elman_forward)
+
+# %% [markdown] nbgrader={"grade": false, "grade_id": "about-readout", "locked": true, "schema_version": 3, "solution": false, "task": false}
+# ## 3. The readout (3 points)
+#
+# At each step, the state is turned into a probability for each of $K$ classes:
+#
+# $$o_t = h_t V + c, \qquad p_{t,k} = \frac{e^{o_{t,k}}}{\sum_j e^{o_{t,j}}}.$$
+#
+# Write `readout(hs, V, c)` with `hs` $(T, B, H)$, `V` $(H, K)$, `c` $(K,)$. It returns the probabilities, shape
+# $(T, B, K)$. For every step and every sequence they sum to 1.
+#
+# *Hint.* Some of the test's scores are in the thousands, and $e^{1000}$ is infinite in floating point. The softmax does
+# not change when the same number is taken from all scores of one step and sequence: take the largest.
+
+
+# %% nbgrader={"grade": false, "grade_id": "readout", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def readout(hs, V, c):
+    """Softmax readout at every step: hs (T, B, H) → probabilities (T, B, K)."""
+    ### BEGIN SOLUTION
+    o = hs @ V + c
+    e = np.exp(o - o.max(axis=-1, keepdims=True))
+    return e / e.sum(axis=-1, keepdims=True)
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade": true, "grade_id": "check-readout", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
+check.readout(readout)
+
+# %% [markdown] nbgrader={"grade": false, "grade_id": "about-jordan-forward", "locked": true, "schema_version": 3, "solution": false, "task": false}
+# ## 4. Jordan's network (4 points)
+#
+# Jordan lets the *output* come back where Elman lets the hidden layer come back:
+#
+# $$h_t = \tanh(x_t W + y_{t-1} U + b), \qquad y_t = h_t V + c.$$
+#
+# Write `jordan_forward(xs, y0, W, U, b, V, c)`. It returns `ys`, shape $(T, B, K)$: the output after every step.
+#
+# Shapes: `xs` $(T, B, D)$, `y0` $(B, K)$, `W` $(D, H)$, `U` $(K, H)$, `b` $(H,)$, `V` $(H, K)$, `c` $(K,)$. The readout
+# is linear: no tanh and no softmax on $y_t$.
+#
+# *Hint.* In some of the tests $K = H$, so that a wrong array fits without complaint. In one of them it does not.
+
+
+# %% nbgrader={"grade": false, "grade_id": "jordan-forward", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def jordan_forward(xs, y0, W, U, b, V, c):
+    """Jordan's network over a sequence: xs (T, B, D), y0 (B, K) → ys (T, B, K)."""
+    ### BEGIN SOLUTION
+    y = y0
+    ys = []
+    for x in xs:
+        h = np.tanh(x @ W + y @ U + b)
+        y = h @ V + c
+        ys.append(y)
+    return np.stack(ys)
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade": true, "grade_id": "check-jordan-forward", "locked": true, "points": 4, "schema_version": 3, "solution": false, "task": false}
+check.jordan_forward(jordan_forward)
+
+# %% [markdown] nbgrader={"grade": false, "grade_id": "about-count-parameters", "locked": true, "schema_version": 3, "solution": false, "task": false}
+# ## 5. How many numbers does it learn? (2 points)
+#
+# Write `count_parameters(input_size, hidden_size, output_size, steps)`: how many parameters an Elman network with the
+# linear readout $o_t = h_t V + c$ has, when it reads sequences of `steps` steps. Count $W$, $U$, $b$, $V$ and $c$. It
+# returns one whole number.
+#
+# *By hand:* one input, one unit, one output: $W$, $U$, $b$, $V$, $c$ are one number each, so 5, whatever `steps` is.
+
+
+# %% nbgrader={"grade": false, "grade_id": "count-parameters", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def count_parameters(input_size, hidden_size, output_size, steps):
+    """The number of parameters of an Elman network with a linear readout."""
+    ### BEGIN SOLUTION
+    cell = input_size * hidden_size + hidden_size * hidden_size + hidden_size
+    output = hidden_size * output_size + output_size
+    return cell + output
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade": true, "grade_id": "check-count-parameters", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+check.count_parameters(count_parameters)
+
+# %% [markdown] nbgrader={"grade": false, "grade_id": "about-generate", "locked": true, "schema_version": 3, "solution": false, "task": false}
+# ## 6. A network that listens to itself (4 points)
+#
+# A network that has learnt to predict the next value can run on its own: what it predicts becomes what it reads next.
+# Start from one input $x_1$ and one state $h_0$, and for $t = 1, \dots, n$ let
+#
+# $$h_t = \tanh(x_t W + h_{t-1} U + b), \qquad y_t = h_t V + c, \qquad x_{t+1} = y_t.$$
+#
+# Write `generate(x, h0, W, U, b, V, c, steps)`. It returns the $n$ = `steps` predictions `ys`, shape $(n, B, D)$, the
+# first of them $y_1$.
+#
+# Shapes: `x` $(B, D)$, `h0` $(B, H)$, `V` $(H, D)$, `c` $(D,)$: the output has the size of the input, as it must.
+
+
+# %% nbgrader={"grade": false, "grade_id": "generate", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def generate(x, h0, W, U, b, V, c, steps):
+    """Free running: x (B, D), h0 (B, H) → predictions (steps, B, D), each of them the next step's input."""
+    ### BEGIN SOLUTION
+    h = h0
+    ys = []
+    for _ in range(steps):
+        h = np.tanh(x @ W + h @ U + b)
+        y = h @ V + c
+        ys.append(y)
+        x = y
+    return np.stack(ys)
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade": true, "grade_id": "check-generate", "locked": true, "points": 4, "schema_version": 3, "solution": false, "task": false}
+check.generate(generate)
+
+# %% [markdown] nbgrader={"grade": false, "grade_id": "about-summary", "locked": true, "schema_version": 3, "solution": false, "task": false}
+# ## Where you stand
+
+# %% nbgrader={"grade": false, "grade_id": "summary", "locked": true, "schema_version": 3, "solution": false, "task": false}
+check.summary()

@@ -1,0 +1,95 @@
+"""A course in a temporary folder, submissions made from the release, and nbgrader's own verdict on them."""
+
+import ast
+import copy
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+from nbgrader.api import Gradebook
+
+from rnngrade.release import release
+
+ROOT = Path(__file__).parents[1]
+
+Answers = dict[str, str]  # a function's name → the source that a student writes in its cell
+
+
+def functions(text: str) -> Answers:
+    """The top-level functions of a Python source, by name."""
+    nodes = [node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef)]
+    return {node.name: ast.get_source_segment(text, node) or "" for node in nodes}
+
+
+def submission(released: nbformat.NotebookNode, answers: Answers) -> nbformat.NotebookNode:
+    """The released notebook with answers in place of its stubs; stubs stay where there is no answer."""
+    notebook = copy.deepcopy(released)
+    cells = {name: c for c in notebook.cells for name in answers if _is_solution(c) and f"def {name}(" in c.source}
+    if missing := answers.keys() - cells.keys():
+        raise ValueError(f"the release has no place for {sorted(missing)}")
+    for name, cell in cells.items():
+        cell.source = answers[name]
+    return notebook
+
+
+def _is_solution(cell: nbformat.NotebookNode) -> bool:
+    return bool(cell.metadata.get("nbgrader", {}).get("solution"))
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What nbgrader says of one graded cell: its score, and what the check printed."""
+
+    score: float
+    text: str
+
+
+class Course:
+    """A folder that nbgrader's commands run in, with one released assignment."""
+
+    def __init__(self, folder: Path, exercise: str) -> None:
+        self.folder, self.exercise = folder, exercise
+        shutil.copy(ROOT / "nbgrader_config.py", folder)
+        shutil.copytree(ROOT / "solutions", folder / "solutions")
+        self.released = nbformat.read(release(folder, exercise), as_version=4)
+        self.nbgrader("generate_assignment", exercise, "--force")
+
+    def nbgrader(self, *arguments: str) -> str:
+        """Run one of nbgrader's commands; AssertionError with its log where it fails."""
+        command = [sys.executable, "-m", "nbgrader", *arguments]
+        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])  # nbgrader calls alembic by name
+        environment = os.environ | {"JUPYTER_PLATFORM_DIRS": "1", "PATH": path}
+        run = subprocess.run(
+            command, cwd=self.folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        assert run.returncode == 0, f"{' '.join(arguments)}:\n{run.stdout[-4000:]}"
+        return run.stdout
+
+    def submit(self, student: str, answers: Answers) -> None:
+        """Hand in a notebook with these answers."""
+        path = self.folder / "submitted" / student / self.exercise / f"{self.exercise}.ipynb"
+        path.parent.mkdir(parents=True)
+        nbformat.write(submission(self.released, answers), path)
+
+    def verdicts(self) -> dict[str, dict[str, Verdict]]:
+        """Student → function → verdict, from the gradebook and the autograded notebooks."""
+        result: dict[str, dict[str, Verdict]] = {}
+        with Gradebook(f"sqlite:///{self.folder}/gradebook.db") as gradebook:
+            for handed_in in gradebook.assignment_submissions(self.exercise):
+                student = handed_in.student.id
+                path = self.folder / "autograded" / student / self.exercise / f"{self.exercise}.ipynb"
+                texts = {c.metadata.nbgrader.grade_id: _text(c) for c in nbformat.read(path, as_version=4).cells}
+                result[student] = {
+                    grade.name.removeprefix("check-").replace("-", "_"): Verdict(grade.score, texts[grade.name])
+                    for notebook in handed_in.notebooks
+                    for grade in notebook.grades
+                }
+        return result
+
+
+def _text(cell: nbformat.NotebookNode) -> str:
+    return "".join(output.get("text", "") for output in cell.get("outputs", []))

@@ -1,0 +1,169 @@
+"""The book as it was built: complete, linked, described, readable offline and on a phone."""
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from types import SimpleNamespace
+from urllib.parse import unquote, urlsplit
+
+import pytest
+import yaml
+from bs4 import BeautifulSoup
+
+ROOT = Path(__file__).parents[1]
+HTML = ROOT / "_build/html"
+TOC = yaml.safe_load((ROOT / "_toc.yml").read_text())
+PAGES = [TOC["root"], *(chapter["file"] for part in TOC["parts"] for chapter in part["chapters"])]
+CHAPTERS = [page for page in PAGES if Path(page).name[0].isdigit()]
+HEADINGS = ["What goes wrong", "Exercise", "Summary", "Further reading"]
+PHONE = {"width": 390, "height": 844}
+
+pages = pytest.mark.parametrize("page", PAGES)
+chapters = pytest.mark.parametrize("page", CHAPTERS)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _built() -> None:
+    if not (HTML / "index.html").exists():
+        (pytest.fail if os.environ.get("CI") else pytest.skip)("the book is not built: run make book first")
+
+
+@cache
+def soup(path: Path) -> BeautifulSoup:
+    return BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
+
+
+def article(page: str) -> BeautifulSoup:
+    return soup(HTML / f"{page}.html").find("article")
+
+
+def test_toc_lists_every_chapter() -> None:
+    assert {f"book/{path.stem}" for path in (ROOT / "book").glob("[0-9]*.md")} == set(CHAPTERS)
+
+
+@pages
+def test_page_is_fresh(page: str) -> None:
+    assert (HTML / f"{page}.html").stat().st_mtime >= (ROOT / f"{page}.md").stat().st_mtime, "run make book first"
+
+
+@pages
+def test_links_resolve(page: str) -> None:
+    path = HTML / f"{page}.html"
+    broken = []
+    for tag in soup(path).find_all(True):
+        link = tag.get("href") or tag.get("src") or ""
+        url = urlsplit(link)
+        if url.scheme or url.netloc or link in ("", "#"):
+            continue
+        target = (path.parent / unquote(url.path)).resolve() if url.path else path
+        fragment = unquote(url.fragment)
+        if not target.is_file() or (fragment and target.suffix == ".html" and not soup(target).find(id=fragment)):
+            broken.append(link)
+    assert not broken
+
+
+@pages
+def test_nothing_is_fetched_from_elsewhere(page: str) -> None:
+    tags = soup(HTML / f"{page}.html").select("script, link, img, iframe, source, video, audio, object")
+    links = [tag.get("src") or tag.get("href") or tag.get("data") or "" for tag in tags]
+    assert not [link for link in links if urlsplit(link).netloc]
+
+
+def test_style_sheets_fetch_nothing_from_elsewhere() -> None:
+    fetch = re.compile(r"(url\(|@import)\s*['\"]?(https?:)?//")
+    assert not [path.name for path in HTML.rglob("*.css") if fetch.search(path.read_text(encoding="utf-8"))]
+
+
+@pages
+def test_images_are_described(page: str) -> None:
+    assert not [img["src"] for img in article(page).find_all("img") if len(img.get("alt", "")) <= 20]
+
+
+@chapters
+def test_figures_have_captions(page: str) -> None:
+    assert not [img["alt"] for img in article(page).find_all("img") if not img.find_parent("figure")]
+
+
+@chapters
+def test_outputs_are_clean(page: str) -> None:
+    outputs = article(page).select(".cell_output")
+    assert outputs
+    text = "\n".join(output.get_text() for output in outputs)
+    assert not re.findall(r"Traceback \(most recent call last\)|\w*Warning\b.*", text)
+
+
+@chapters
+def test_chapter_opens_with_a_question(page: str) -> None:
+    title = article(page).find("h1")
+    opening = "".join(p.get_text() for p in title.find_next_siblings("p"))
+    assert "?" in opening
+
+
+@chapters
+def test_chapter_has_its_parts_in_order(page: str) -> None:
+    titles = [h2.get_text() for h2 in article(page).find_all("h2")]
+    found = [next((i for i, title in enumerate(titles) if part in title), None) for part in HEADINGS]
+    assert None not in found, dict(zip(HEADINGS, found, strict=True))
+    assert found == sorted(found)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator:
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if chromium is None:
+        pytest.skip("no Chromium on the PATH")
+    args = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
+            "--disable-sync", "--no-first-run"]
+    with playwright.sync_playwright() as session:
+        browser = session.chromium.launch(executable_path=chromium, args=args)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module", params=PAGES)
+def seen(request: pytest.FixtureRequest, browser) -> Iterator[SimpleNamespace]:
+    """A page opened on a phone without network, and what it asked for and complained of."""
+    requests, errors = [], []
+    tab = browser.new_page(viewport=PHONE)
+
+    def offline(route) -> None:
+        if urlsplit(route.request.url).scheme in ("file", "data", "blob"):
+            route.continue_()
+        else:
+            requests.append(route.request.url)
+            route.abort()
+
+    tab.route("**/*", offline)
+    tab.on("console", lambda message: message.type == "error" and errors.append(message.text))
+    tab.on("pageerror", lambda error: errors.append(str(error)))
+    tab.goto((HTML / f"{request.param}.html").as_uri())
+    tab.evaluate("async () => { await window.MathJax?.startup?.promise }")
+    yield SimpleNamespace(tab=tab, requests=requests, errors=errors)
+    tab.close()
+
+
+def test_page_reads_offline(seen: SimpleNamespace) -> None:
+    assert not seen.requests
+    assert not seen.errors
+    assert not seen.tab.evaluate("[...document.images].filter(i => i.complete && !i.naturalWidth).map(i => i.src)")
+
+
+def test_equations_are_typeset(seen: SimpleNamespace) -> None:
+    raw = "[...document.querySelectorAll('.math')].filter(e => !e.querySelector('mjx-container'))"
+    assert not seen.tab.evaluate(f"{raw}.map(e => e.textContent)")
+    assert not seen.tab.evaluate("[...document.querySelectorAll('mjx-merror')].map(e => e.textContent)")
+
+
+def test_page_fits_a_phone(seen: SimpleNamespace) -> None:
+    wide = seen.tab.evaluate("""() => {
+        const root = document.documentElement, limit = innerWidth + 1;
+        if (root.scrollWidth <= innerWidth) return [];
+        const elements = [...document.querySelectorAll('article *')];
+        return elements.filter(e => e.getBoundingClientRect().right > limit).map(e => e.outerHTML.slice(0, 80));
+    }""")
+    assert not wide
+    assert seen.tab.evaluate("document.documentElement.scrollWidth <= innerWidth")

@@ -1,0 +1,147 @@
+"""Proof that the grader is right, through the real `nbgrader autograde`.
+
+One class of students per exercise: one who is right, one who has written nothing, one per alternative right answer,
+and as many as are needed to make every mistake of the bank once, each of them one mistake in every function.
+"""
+
+import nbformat
+import pytest
+
+from rnngrade.checks import exercise, exercise_names
+from rnngrade.exercise import Exercise, Graded, Mistake
+from rnngrade.outcome import call
+from rnngrade.solutions import solution_source, wrong_function, wrong_source
+from tests.course import ROOT, Answers, Course, Verdict, functions
+
+EXERCISES = [exercise(name) for name in exercise_names()]
+GRADED = [pytest.param(e, g, id=f"{e.name}-{g.name}") for e in EXERCISES for g in e]
+MISTAKES = [
+    pytest.param(e, g, m, id=f"{e.name}-{g.name}-{m.name}".replace(" ", "_"))
+    for e in EXERCISES
+    for g in e
+    for m in g.mistakes
+]
+ALTERNATIVES = [
+    pytest.param(e, path, id=f"{e.name}-{path.stem}")
+    for e in EXERCISES
+    for path in sorted((ROOT / "tests" / "alternatives" / e.name).glob("*.py"))
+]
+
+Verdicts = dict[str, dict[str, Verdict]]
+
+
+def solution(e: Exercise) -> Answers:
+    return functions((ROOT / "solutions" / f"{e.name}.py").read_text(encoding="utf-8"))
+
+
+def lost(e: Exercise, g: Graded, m: Mistake) -> float:
+    """The points of the outputs that the mistake gets wrong, compared element by element with plain NumPy."""
+    import numpy as np
+
+    wrong: set[str] = set()
+    for draw in e.draws():
+        arguments = g.arguments(draw)
+        expected = call(g.oracle, arguments, g.outputs)
+        actual = call(wrong_function(e.name, g.name, m), arguments, g.outputs)
+        if actual.trouble or actual.changed:
+            return g.points
+        for output, a, b in zip(g.outputs, actual.outputs, expected.outputs, strict=True):
+            if a.shape != b.shape or not np.allclose(a, b, rtol=1e-9, atol=1e-9):
+                wrong.add(output.name)
+    return sum(output.points for output in g.outputs if output.name in wrong)
+
+
+@pytest.fixture(scope="module")
+def graded(tmp_path_factory: pytest.TempPathFactory):
+    """Exercise → what nbgrader says of its class; each class is graded once."""
+    classes: dict[str, tuple[Course, Verdicts]] = {}
+
+    def of(e: Exercise) -> tuple[Course, Verdicts]:
+        if e.name not in classes:
+            classes[e.name] = grade_class(Course(tmp_path_factory.mktemp(e.name), e.name), e)
+        return classes[e.name]
+
+    return of
+
+
+def grade_class(course: Course, e: Exercise) -> tuple[Course, Verdicts]:
+    course.submit("right", solution(e))
+    course.submit("untouched", {})
+    for path in sorted((ROOT / "tests" / "alternatives" / e.name).glob("*.py")):
+        course.submit(f"alternative-{path.stem}", functions(path.read_text(encoding="utf-8")))
+    for i in range(max(len(g.mistakes) for g in e)):
+        course.submit(
+            f"mistake-{i}", {g.name: wrong_source(e.name, g.name, g.mistakes[i]) for g in e if i < len(g.mistakes)}
+        )
+    course.nbgrader("autograde", e.name)
+    return course, course.verdicts()
+
+
+@pytest.mark.parametrize("e", EXERCISES, ids=lambda e: e.name)
+def test_solution_gets_full_marks(e: Exercise, graded) -> None:
+    right = graded(e)[1]["right"]
+    assert {name: verdict.score for name, verdict in right.items()} == {g.name: g.points for g in e}
+
+
+@pytest.mark.parametrize("e", EXERCISES, ids=lambda e: e.name)
+def test_untouched_release_gets_nothing(e: Exercise, graded) -> None:
+    untouched = graded(e)[1]["untouched"]
+    assert {name: verdict.score for name, verdict in untouched.items()} == {g.name: 0 for g in e}
+    assert all("Not written yet" in verdict.text for verdict in untouched.values())
+
+
+@pytest.mark.parametrize(("e", "path"), ALTERNATIVES)
+def test_alternative_gets_full_marks(e: Exercise, path, graded) -> None:
+    verdicts = graded(e)[1][f"alternative-{path.stem}"]
+    assert {name: (v.score, v.text) for name, v in verdicts.items() if v.score != e[name].points} == {}
+
+
+@pytest.mark.parametrize(("e", "g", "m"), MISTAKES)
+def test_mistake_loses_its_marks_and_is_named(e: Exercise, g: Graded, m: Mistake, graded) -> None:
+    verdict = graded(e)[1][f"mistake-{g.mistakes.index(m)}"][g.name]
+    loss = lost(e, g, m)
+    assert loss > 0
+    assert verdict.score == pytest.approx(g.points - loss, abs=1e-12)
+    named = [line.strip() for line in verdict.text.splitlines() if "what comes out when" in line]
+    assert named == [f"This is what comes out when {m.says}."]
+
+
+@pytest.mark.parametrize(("e", "g"), GRADED)
+def test_bank_is_large_enough(e: Exercise, g: Graded) -> None:
+    assert len(g.mistakes) >= 5
+    assert len({m.name for m in g.mistakes}) == len({m.says for m in g.mistakes}) == len(g.mistakes)
+    assert len(list((ROOT / "tests" / "alternatives" / e.name).glob("*.py"))) >= 2
+
+
+@pytest.mark.parametrize(("e", "path"), ALTERNATIVES)
+def test_alternative_covers_every_function(e: Exercise, path) -> None:
+    assert functions(path.read_text(encoding="utf-8")).keys() == {g.name for g in e}
+
+
+@pytest.mark.parametrize("e", EXERCISES, ids=lambda e: e.name)
+def test_points_of_the_notebook_are_those_of_the_checks(e: Exercise) -> None:
+    notebook = nbformat.read(ROOT / "exercises" / e.name / f"{e.name}.ipynb", as_version=4)
+    cells = {
+        c.source: c.metadata.nbgrader.points for c in notebook.cells if c.metadata.get("nbgrader", {}).get("grade")
+    }
+    assert cells == {f"check.{g.name}({g.name})": g.points for g in e}
+    text = "\n".join(c.source for c in notebook.cells)
+    assert f"{e.points:g} points" in text
+    assert all(solution_source(e.name, g.name).split("### BEGIN SOLUTION")[0].rstrip() in text for g in e)
+
+
+@pytest.mark.parametrize("e", EXERCISES, ids=lambda e: e.name)
+def test_feedback_shows_the_hint(e: Exercise, graded) -> None:
+    course, _ = graded(e)
+    course.nbgrader("generate_feedback", e.name, "--student", "mistake-0")
+    page = (course.folder / "feedback" / "mistake-0" / e.name / f"{e.name}.html").read_text(encoding="utf-8")
+    for g in e:
+        assert g.mistakes[0].says.split(";")[0].split(":")[0] in page.replace("&#39;", "'")
+
+
+@pytest.mark.parametrize("e", EXERCISES, ids=lambda e: e.name)
+def test_export_lists_every_student(e: Exercise, graded) -> None:
+    course, verdicts = graded(e)
+    course.nbgrader("export", "--to", "grades.csv")
+    rows = (course.folder / "grades.csv").read_text(encoding="utf-8").splitlines()[1:]
+    assert set(verdicts) == {row.split(",")[4].strip('"') for row in rows}
