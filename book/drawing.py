@@ -27,26 +27,28 @@ Point = tuple[float, float]
 
 def style() -> None:
     """Set the book's defaults: SVG on white, legible on a phone, told apart without colour, the same at every build."""
-    plt.rcParams.update({
-        "figure.figsize": (5.8, 3.2),
-        "figure.constrained_layout.use": True,
-        "figure.facecolor": "white",
-        "savefig.facecolor": "white",
-        "svg.hashsalt": "rnn",
-        "font.size": 11,
-        "axes.titlesize": 11.5,
-        "legend.fontsize": 10,
-        "legend.frameon": False,
-        "mathtext.fontset": "cm",
-        "axes.prop_cycle": CYCLE,
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "axes.grid": True,
-        "grid.alpha": 0.3,
-        "lines.linewidth": 1.8,
-        "lines.markersize": 5,
-        "image.cmap": "cividis",
-    })
+    plt.rcParams.update(
+        {
+            "figure.figsize": (5.8, 3.2),
+            "figure.constrained_layout.use": True,
+            "figure.facecolor": "white",
+            "savefig.facecolor": "white",
+            "svg.hashsalt": "rnn",
+            "font.size": 11,
+            "axes.titlesize": 11.5,
+            "legend.fontsize": 10,
+            "legend.frameon": False,
+            "mathtext.fontset": "cm",
+            "axes.prop_cycle": CYCLE,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.grid": True,
+            "grid.alpha": 0.3,
+            "lines.linewidth": 1.8,
+            "lines.markersize": 5,
+            "image.cmap": "cividis",
+        }
+    )
     if get_ipython():
         set_matplotlib_formats("svg", metadata={"Date": None})
 
@@ -64,12 +66,22 @@ def node(ax: Axes, at: Point, label: str, color: str) -> Point:
     """A circle for a vector; returns its centre, for arrows."""
     tint = [1 - 0.16 * (1 - channel) for channel in to_rgb(color)]
     ax.add_patch(Circle(at, RADIUS, facecolor=tint, edgecolor=color, linewidth=1.8, zorder=3))
-    write(ax, at, label, size=14 if len(label) < 7 else 12)
+    write(ax, at, label, size=14 if len(label) < 9 else 12)
     return at
 
 
-def arrow(ax: Axes, start: Point, end: Point, label: str = "", color: str = INK, *, beside: Point = (0.13, 0),
-          shift: Point = (0, 0), width: float = 1.4, dashed: bool = False) -> None:
+def arrow(
+    ax: Axes,
+    start: Point,
+    end: Point,
+    label: str = "",
+    color: str = INK,
+    *,
+    beside: Point = (0.13, 0),
+    shift: Point = (0, 0),
+    width: float = 1.4,
+    dashed: bool = False,
+) -> None:
     """An arrow from node to node, border to border, moved sideways by `shift`; its label stands `beside` the middle."""
     a, b, shift = np.array(start), np.array(end), np.array(shift)
     reach = np.sqrt(RADIUS**2 - shift @ shift) + 0.03
@@ -79,8 +91,18 @@ def arrow(ax: Axes, start: Point, end: Point, label: str = "", color: str = INK,
 
 
 def _head(ax: Axes, path: Path, color: str, width: float, linestyle: object = "-") -> None:
-    ax.add_patch(FancyArrowPatch(path=path, arrowstyle="-|>,head_length=5,head_width=2.6", mutation_scale=width**0.5,
-                                 linewidth=width, linestyle=linestyle, color=color, joinstyle="miter", zorder=2))
+    ax.add_patch(
+        FancyArrowPatch(
+            path=path,
+            arrowstyle="-|>,head_length=5,head_width=2.6",
+            mutation_scale=width**0.5,
+            linewidth=width,
+            linestyle=linestyle,
+            color=color,
+            joinstyle="miter",
+            zorder=2,
+        )
+    )
 
 
 def write(ax: Axes, at: Point, text: str, color: str = INK, *, size: float = 13, align: str = "center") -> None:
@@ -90,8 +112,11 @@ def write(ax: Axes, at: Point, text: str, color: str = INK, *, size: float = 13,
 
 def column(ax: Axes, x: float, t: str | int, base: float = 0.4, rise: float = 1.25) -> tuple[Point, Point, Point]:
     """The three layers at one time step, joined upwards by W and V: input, state, output."""
-    nodes = (node(ax, (x, base), f"$x_{{{t}}}$", INPUT), node(ax, (x, base + rise), f"$h_{{{t}}}$", STATE),
-             node(ax, (x, base + 2 * rise), f"$y_{{{t}}}$", OUTPUT))
+    nodes = (
+        node(ax, (x, base), f"$x_{{{t}}}$", INPUT),
+        node(ax, (x, base + rise), f"$h_{{{t}}}$", STATE),
+        node(ax, (x, base + 2 * rise), f"$y_{{{t}}}$", OUTPUT),
+    )
     arrow(ax, nodes[0], nodes[1], "$W$")
     arrow(ax, nodes[1], nodes[2], "$V$")
     return nodes
@@ -117,8 +142,9 @@ def unrolled(ax: Axes | None = None, steps: int = 4) -> None:
         _, new, _ = column(ax, 0.4 + stride * t, t, base=1)
         arrow(ax, state, new, "$U$", beside=(0, 0.24))
         state = new
-    ax.annotate("", (0.4 + stride * steps + 0.3, 0.3), (0.4 + stride - 0.3, 0.3),
-                arrowprops={"arrowstyle": "->", "color": GREY})
+    ax.annotate(
+        "", (0.4 + stride * steps + 0.3, 0.3), (0.4 + stride - 0.3, 0.3), arrowprops={"arrowstyle": "->", "color": GREY}
+    )
     write(ax, (0.4 + stride - 0.45, 0.3), "time", GREY, size=11, align="right")
 
 
@@ -153,17 +179,17 @@ def gradient_flow(ax: Axes | None = None, steps: int = 4) -> None:
     old = node(ax, (left, state_row), "$h_0$", GREY)
     for t in range(1, steps + 1):
         x = left + stride * t
-        source = node(ax, (x, state_row - 1.25), f"$x_{t}$", GREY)
-        state = node(ax, (x, state_row), f"$h_{t}$", GREY)
-        loss = node(ax, (x, state_row + 1.4), f"$L_{t}$", GREY)
+        source = node(ax, (x, state_row - 1.25), f"$x_{{{t}}}$", GREY)
+        state = node(ax, (x, state_row), f"$h_{{{t}}}$", GREY)
+        loss = node(ax, (x, state_row + 1.4), f"$L_{{{t}}}$", GREY)
         arrow(ax, source, state, color=GREY)
         arrow(ax, old, state, color=GREY, shift=(0, 0.1))
         arrow(ax, state, loss, color=GREY, shift=(-0.1, 0))
         arrow(ax, loss, state, r"$V^{\!\top}$", GRADIENT, shift=(0.1, 0), beside=(0.1, 0), dashed=True)
         arrow(ax, state, old, r"$U^{\!\top}$", GRADIENT, shift=(0, -0.1), beside=(0, -0.28), dashed=True)
-        write(ax, (x - 0.38, state_row + 0.44), rf"$\delta_{t}$", GRADIENT, size=14)
+        write(ax, (x - 0.38, state_row + 0.44), rf"$\delta_{{{t}}}$", GRADIENT, size=14)
         for (name, y), k in zip(sums.items(), (t, t - 1), strict=True):
-            write(ax, (x, y), rf"${name}_{k}^{{\top}}\delta_{t}$", GRADIENT)
+            write(ax, (x, y), rf"${name}_{{{k}}}^{{\top}}\delta_{{{t}}}$", GRADIENT)
             write(ax, (x - stride / 2, y), "+" if t > 1 else "=", GRADIENT)
         old = state
     for name, y in zip("WU", sums.values(), strict=True):
@@ -181,6 +207,13 @@ def one_step(ax: Axes | None = None) -> None:
     arrow(ax, source, total, "$W$")
     arrow(ax, total, new, r"$\tanh$", beside=(0, 0.24))
     write(ax, (2.72, 2.62), r"$+\;b$")
-    for at, shape in [((3.2, 2.6), "(H,)"), ((0.6, 1.45), "(B, H)"), ((1.75, 1.77), "(H, H)"), ((3.4, 1.62), "(B, H)"),
-                      ((5.2, 1.45), "(B, H)"), ((3.65, 1.18), "(D, H)"), ((3.55, 0.4), "(B, D)")]:
+    for at, shape in [
+        ((3.2, 2.6), "(H,)"),
+        ((0.6, 1.45), "(B, H)"),
+        ((1.75, 1.77), "(H, H)"),
+        ((3.4, 1.62), "(B, H)"),
+        ((5.2, 1.45), "(B, H)"),
+        ((3.65, 1.18), "(D, H)"),
+        ((3.55, 0.4), "(B, D)"),
+    ]:
         write(ax, at, shape, GREY, size=10)

@@ -1,0 +1,94 @@
+"""The array library of an array."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rnncore import backend
+from rnncore.testing import assert_close
+from tests.conftest import BACKENDS, refuses, to
+
+every_backend = pytest.mark.parametrize("name", BACKENDS)
+
+
+@every_backend
+def test_sigmoid(name):
+    x = np.array([[-1e4, -3.0, 0.0], [0.25, 3.0, 1e4]])
+    with np.errstate(over="ignore"):
+        expected = 1 / (1 + np.exp(-x))
+    assert_close(backend.sigmoid(to(name, x)), to(name, expected), rtol=1e-15, atol=1e-16)
+
+
+@every_backend
+def test_softmax(name, rng):
+    x = rng.standard_normal((2, 3, 4))
+    for values in (x, 1e4 * x, x[:0], x[..., :1]):
+        logarithms = torch.log_softmax(torch.tensor(values), dim=-1).numpy()
+        assert_close(backend.log_softmax(to(name, values)), to(name, logarithms), rtol=1e-14, atol=1e-14)
+        assert_close(backend.softmax(to(name, values)), to(name, np.exp(logarithms)), rtol=1e-14, atol=1e-14)
+
+
+@every_backend
+@given(parts=st.integers(1, 4), size=st.integers(0, 3), rows=st.integers(0, 3))
+def test_split_and_concat_are_inverse(name, parts, size, rows):
+    x = np.arange(1.0, 1 + rows * parts * size).reshape(rows, parts * size)
+    pieces = backend.split(to(name, x), parts)
+    assert [tuple(piece.shape) for piece in pieces] == [(rows, size)] * parts
+    for i, piece in enumerate(pieces):
+        assert_close(piece, to(name, x[:, i * size : (i + 1) * size]), rtol=0, atol=0)
+    assert_close(backend.concat(*pieces), to(name, x), rtol=0, atol=0)
+
+
+@every_backend
+def test_concat_along_the_first_axis_and_take_rows(name):
+    x = np.arange(6.0).reshape(3, 2)
+    assert_close(backend.concat(*to(name, (x, x[:1])), axis=0), to(name, x[[0, 1, 2, 0]]), rtol=0, atol=0)
+    for index in (np.array([2, 0, 2]), np.array([], dtype=np.intp)):
+        assert_close(backend.take_rows(to(name, x), index), to(name, x[index]), rtol=0, atol=0)
+
+
+def test_split_refuses():
+    with refuses(ValueError, "split: the last axis of (2, 5) does not divide into 3 equal parts"):
+        backend.split(np.zeros((2, 5)), 3)
+
+
+def test_array_namespace_refuses():
+    for arrays in (([1.0],), (np.zeros(1), torch.zeros(1))):
+        with refuses(TypeError, "expected arrays of one library (NumPy or torch), received: "):
+            backend.array_namespace(*arrays)
+
+
+def test_check_array():
+    like = np.zeros(1)
+    backend.check_array("op", "x", np.zeros((2, 3)), ("B", 3), like)
+    for array, error, message in [
+        (np.zeros((2, 4)), ValueError, "op: x must have shape (B, 3), received (2, 4)"),
+        (np.zeros(3), ValueError, "op: x must have shape (B, 3), received (3,)"),
+        ([1], TypeError, "op: x must be an array of shape (B, 3), received a list"),
+        (torch.zeros(2, 3), TypeError, "op: x is an array of torch, but numpy was wanted"),
+        (np.zeros((2, 3), np.float32), TypeError, "op: x has dtype float32, but float64 was wanted"),
+    ]:
+        with refuses(error, message):
+            backend.check_array("op", "x", array, ("B", 3), like)
+    with refuses(ValueError, "op: x is on device meta, but cpu was wanted"):
+        backend.check_array("op", "x", torch.zeros(2, device="meta"), ("B",), torch.zeros(1))
+
+
+def test_check_floating():
+    for array in (np.zeros(2), np.float32(0), torch.zeros(2)):
+        backend.check_floating("op", "x", array)
+    for array in (np.zeros(2, int), torch.zeros(2, dtype=torch.bool), np.zeros(2, complex)):
+        with refuses(TypeError, "op: x must hold floating-point numbers, received dtype"):
+            backend.check_floating("op", "x", array)
+    with refuses(TypeError, "op: x must be an array, received a list"):
+        backend.check_floating("op", "x", [1.0])
+
+
+def test_check_whole():
+    for value in (3, np.int32(3), np.array(3), torch.tensor(3)):
+        assert backend.check_whole("op", "n", value, 3) == 3
+    for value in (2, 3.0, np.float64(3), True, np.True_, torch.tensor(True), "3", None, np.nan, [3], np.array([3, 4])):
+        with refuses(ValueError, "op: n must be an integer from 3, received "):
+            backend.check_whole("op", "n", value, 3)

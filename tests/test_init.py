@@ -1,0 +1,82 @@
+"""Initial values: what their distributions promise."""
+
+import math
+
+import numpy as np
+import pytest
+
+from rnncore import init
+from rnncore.testing import assert_close
+from tests.conftest import refuses
+
+SHAPES = [(5, 3), (3, 5), (4, 4), (1, 1), (1, 6), (200, 50), (64, 64)]
+
+
+@pytest.mark.parametrize(("rows", "columns"), SHAPES)
+def test_orthogonal(rows, columns, rng):
+    q = init.orthogonal(rng, rows, columns, dtype=np.float64)
+    assert q.shape == (rows, columns)
+    gram = q.T @ q if rows >= columns else q @ q.T
+    assert_close(gram, np.eye(min(rows, columns)), rtol=0, atol=1e-14 * max(rows, columns))
+
+
+def test_orthogonal_is_uniform(rng):
+    """Under Haar measure on O(n) the trace has mean 0 and variance 1; so the mean of m traces lies within 5/√m.
+
+    Without the sign of R's diagonal the mean trace is far from 0: LAPACK's Householder vectors leave their mark.
+    """
+    for rows, columns in ((4, 4), (4, 3), (3, 4)):
+        draws = [init.orthogonal(rng, rows, columns, dtype=np.float64) for _ in range(2000)]
+        assert abs(np.mean([np.trace(q) for q in draws])) < 5 / math.sqrt(len(draws))
+    signs = [init.orthogonal(rng, 1, 1)[0, 0] for _ in range(2000)]
+    assert abs(np.mean(signs)) < 5 / math.sqrt(len(signs))
+
+
+def test_glorot_uniform(rng):
+    """The sample variance of N uniform values has relative standard deviation √(0.8 / N)."""
+    rows, columns = 200, 300
+    w = init.glorot_uniform(rng, rows, columns, dtype=np.float64)
+    assert w.shape == (rows, columns)
+    assert np.var(w) == pytest.approx(2 / (rows + columns), rel=5 * math.sqrt(0.8 / w.size))
+    bound = math.sqrt(6 / (rows + columns))
+    assert 0.999 * bound < np.abs(w).max() <= bound
+    assert abs(w.mean()) < 5 * bound / math.sqrt(3 * w.size)
+
+
+def test_identity():
+    assert_close(init.identity(3, scale=-0.5, dtype=np.float64), np.diag([-0.5, -0.5, -0.5]), rtol=0, atol=0)
+    assert init.identity(3, scale=np.float64(2)).dtype == np.float32
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, "float32"])
+@pytest.mark.parametrize("function", [init.orthogonal, init.glorot_uniform])
+def test_seeds_and_dtypes(function, dtype):
+    a, b, c = (function(np.random.default_rng(seed), 3, 4, dtype=dtype) for seed in (0, 0, 1))
+    assert_close(a, b, rtol=0, atol=0)
+    assert (a != c).all()
+    assert a.dtype == dtype
+
+
+@pytest.mark.parametrize("size", [0, -1, 2.5, 2.0, True, "3", None])
+def test_sizes_are_whole(size, rng):
+    for call, name in [
+        (lambda: init.orthogonal(rng, size, 3), "orthogonal"),
+        (lambda: init.orthogonal(rng, 3, size), "orthogonal"),
+        (lambda: init.glorot_uniform(rng, size, 3), "glorot_uniform"),
+        (lambda: init.identity(size), "identity"),
+    ]:
+        with refuses(ValueError, f"{name}: each size must be an integer from 1, received {size!r}"):
+            call()
+
+
+@pytest.mark.parametrize("dtype", [np.float16, int, bool, complex, "nonsense"])
+def test_dtypes_are_floating(dtype, rng):
+    for call in (lambda: init.orthogonal(rng, 3, 3, dtype=dtype), lambda: init.identity(3, dtype=dtype)):
+        with refuses(TypeError, ": dtype must be float32 or float64, received "):
+            call()
+
+
+@pytest.mark.parametrize("scale", [math.nan, math.inf])
+def test_scale_is_finite(scale):
+    with refuses(ValueError, f"identity: scale must be finite, received {scale}"):
+        init.identity(3, scale=scale)

@@ -1,0 +1,49 @@
+"""Trees of arrays."""
+
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+
+from rnncore import Elman, Jordan, tree
+from rnncore.testing import assert_close
+from tests.conftest import refuses
+
+
+class Pair(NamedTuple):
+    first: np.ndarray
+    second: np.ndarray
+
+
+@pytest.fixture
+def cell(rng):
+    return Elman.init(rng, 2, 3, activation="relu", dtype=np.float64)
+
+
+def test_map_keeps_the_form(cell):
+    point = {"cells": [cell, (cell.b, cell.W)], "pair": Pair(cell.U, cell.b), "empty": ()}
+    twice = tree.map(lambda a, b: a + b, point, point)
+    assert isinstance(twice["pair"], Pair)
+    assert twice["cells"][0].activation == "relu"
+    assert twice["empty"] == ()
+    for (path, a), (other, b) in zip(tree.leaves(twice), tree.leaves(point), strict=True):
+        assert path == other
+        assert_close(a, 2 * b, rtol=0, atol=0)
+
+
+def test_leaves_name_their_paths(cell):
+    assert [path for path, _ in tree.leaves({"a": (cell, np.zeros(1)), "b": []})] == ["a.0.W", "a.0.U", "a.0.b", "a.1"]
+    assert [(path, leaf) for path, leaf in tree.leaves(cell.b)] == [("", cell.b)]
+
+
+def test_map_refuses_another_form(cell, rng):
+    jordan = Jordan.init(rng, 2, 3)
+    for one, other in [
+        (cell, jordan),
+        ((cell.b,), [cell.b]),
+        ((cell.b,), (cell.b, cell.b)),
+        ({"a": cell.b}, {"b": cell.b}),
+        ([cell.b], cell.b),
+    ]:
+        with refuses(ValueError, f"tree.map: a {type(other).__name__}", f"the form of this {type(one).__name__}"):
+            tree.map(lambda a, b: a, one, other)
