@@ -18,6 +18,7 @@ __all__ = [
     "Array",
     "array_namespace",
     "check_array",
+    "check_dtype",
     "check_floating",
     "check_whole",
     "concat",
@@ -103,6 +104,16 @@ def check_array(operation: str, name: str, array: Array, shape: tuple[str | int,
         raise TypeError(f"{operation}: {name} has dtype {array.dtype}, but {like.dtype} was wanted")
     if device(array) != device(like):
         raise ValueError(f"{operation}: {name} is on device {device(array)}, but {device(like)} was wanted")
+
+
+def check_dtype(operation: str, dtype: Any) -> None:
+    """Refuse a dtype of new NumPy arrays other than float32 and float64; TypeError."""
+    try:
+        known = np.dtype(dtype) in (np.float32, np.float64)
+    except TypeError:
+        known = False
+    if not known:
+        raise TypeError(f"{operation}: dtype must be float32 or float64, received {dtype}")
 
 
 def check_floating(operation: str, name: str, array: Array) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from rnncore.backend import check_whole
+from rnncore.backend import check_dtype, check_whole
 
 __all__ = ["glorot_uniform", "identity", "orthogonal"]
 
@@ -50,9 +50,4 @@ def _check(operation: str, rng: Any, rows: int, columns: int, dtype: Any) -> Non
 def _sizes(operation: str, rows: int, columns: int, dtype: Any) -> None:
     for size in (rows, columns):
         check_whole(operation, "each size", size, 1)
-    try:
-        known = np.dtype(dtype) in (np.float32, np.float64)
-    except TypeError:
-        known = False
-    if not known:
-        raise TypeError(f"{operation}: dtype must be float32 or float64, received {dtype}")
+    check_dtype(operation, dtype)

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from rnncore.backend import check_whole
+from rnncore.backend import check_dtype, check_whole
 
 __all__ = ["echo", "sine"]
 
@@ -43,7 +43,6 @@ def echo(
 def _check(operation: str, rng: Any, dtype: Any, **sizes: int) -> None:
     if not isinstance(rng, np.random.Generator):
         raise TypeError(f"{operation}: rng must be a np.random.Generator, received a {type(rng).__name__}")
-    if not np.issubdtype(dtype, np.floating):
-        raise TypeError(f"{operation}: dtype must be floating-point, received {np.dtype(dtype)}")
+    check_dtype(operation, dtype)
     for name, size in sizes.items():
         check_whole(operation, name, size, 0)

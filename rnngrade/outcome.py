@@ -40,21 +40,21 @@ def call(function: Callable[..., Any], arguments: dict[str, Any], outputs: Seque
         except NotImplementedError:
             return Outcome(trouble="not written yet", kind="NotImplementedError")
         except (Exception, SystemExit) as error:
-            where = _line_of(function, error)
+            said = ": " + _cut(str(error), 300) if str(error) else ""
             return Outcome(
-                trouble=f"your function raised {type(error).__name__}{where}: {_cut(str(error), 300)}",
+                trouble=f"your function raised {type(error).__name__}{_line_of(function, error)}{said}",
                 kind=type(error).__name__,
                 printed=_cut(text.getvalue(), _MOST_PRINTED),
             )
     changed = tuple(name for name, value in arguments.items() if not _unchanged(value, given[name]))
     printed = _cut(text.getvalue(), _MOST_PRINTED)
-    values = list(returned) if len(outputs) > 1 and isinstance(returned, tuple | list) else [returned]
+    several = isinstance(returned, tuple | list)
+    values = list(returned) if several and len(outputs) > 1 else [returned]
     if len(values) != len(outputs):
         names = ", ".join(output.name for output in outputs)
-        received = f"{len(values)} values" if isinstance(returned, tuple | list) else f"one {type(returned).__name__}"
-        return Outcome(
-            trouble=f"it should return {len(outputs)} values ({names}), it returned {received}", kind="return"
-        )
+        received = f"{len(values)} values" if several else f"one {type(returned).__name__}"
+        trouble = f"it should return {len(outputs)} values ({names}), it returned {received}"
+        return Outcome(trouble=trouble, kind="return", changed=changed, printed=printed)
     plains = []
     for output, value in zip(outputs, values, strict=True):
         array = plain(value)
@@ -71,9 +71,9 @@ def plain(value: Any) -> np.ndarray | str:
     if isinstance(value, list | tuple):
         try:
             value = np.array(value)
-        except (ValueError, TypeError):
+        except Exception:  # its elements are the student's objects, and may raise what they like
             return "is a list that does not form an array"
-    if type(value) not in (np.ndarray, bool, int, float) and not isinstance(value, np.generic):
+    if type(value) not in (np.ndarray, bool, int, float) and not issubclass(type(value), np.generic):
         return f"is a {type(value).__module__}.{type(value).__qualname__}; a NumPy array or a number was wanted"
     array = np.asarray(value)
     if array.dtype not in (np.float64, np.float32) and array.dtype.kind not in "iu":
@@ -110,9 +110,14 @@ def magnitude(array: np.ndarray) -> float:
 
 @contextlib.contextmanager
 def _captured() -> Iterator[io.StringIO]:
-    """Keep what is printed or warned of: a line on stderr would cost the marks in nbgrader."""
+    """Keep what is printed or warned of: a line on stderr would cost the marks in nbgrader. Undo `np.seterr`."""
     text = io.StringIO()
-    with warnings.catch_warnings(), contextlib.redirect_stdout(text), contextlib.redirect_stderr(text):
+    with (
+        warnings.catch_warnings(),
+        np.errstate(all="warn"),
+        contextlib.redirect_stdout(text),
+        contextlib.redirect_stderr(text),
+    ):
         warnings.simplefilter("ignore")
         yield text
 

@@ -27,6 +27,7 @@ class Report:
         return "\n".join([head, *("  " + line for line in self.lines)])
 
 
+@np.errstate(all="ignore")
 def grade(exercise: Exercise, graded: Graded, function: Any) -> Report:
     """Call `function` on every draw, compare all outputs with the oracle's, and name what is wrong.
 
@@ -44,7 +45,7 @@ def grade(exercise: Exercise, graded: Graded, function: Any) -> Report:
     trouble = next((o for o in outcomes if o.trouble), None)
     changed = sorted({name for o in outcomes for name in o.changed})
     wrong = [k for k in range(len(graded.outputs)) if not _right(outcomes, expected, k)]
-    earned = 0.0 if trouble or changed else graded.points - sum(graded.outputs[k].points for k in wrong)
+    earned = 0.0 if trouble or changed else sum(output.points for k, output in enumerate(graded.outputs) if k not in wrong)
 
     lines = []
     if trouble and trouble.kind == "NotImplementedError":
@@ -153,7 +154,9 @@ def _axis_names(output: Output) -> list[str]:
 
 
 def _percent(ratio: float) -> str:
-    return f"{100 * ratio:.2g} %" if ratio < 10 else "more than ten times"
+    if ratio >= 10:
+        return "more than ten times"
+    return f"{100 * ratio:.0f} %" if ratio >= 1 else f"{100 * ratio:.2g} %"
 
 
 def _shapes(draw: Draw) -> str:

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rnncore import CELLS, tree
+from rnncore import CELLS, recurrence, tree
 from rnncore.recurrence import Packing
 from rnncore.testing import assert_close
 from tests.conftest import BACKENDS, LAYOUTS, LENGTHS, STEPS, problem, to
@@ -199,3 +199,16 @@ def test_unsort_undoes_sort(case):
     state = (np.arange(B), np.arange(2 * B).reshape(B, 2))
     assert_close(packing.unsort(packing.sort(state)), state)
     assert packing.sort((np.array(lengths, dtype=int),))[0].tolist() == sorted(lengths, reverse=True)
+
+
+def test_backward_returns_every_step_in_order():
+    """A state that counts: its gradient at step t is that of all steps after it, and t is what each step leaves."""
+    packing = Packing.of("test", 4, 2, [2, 4], reverse=False)
+    doutputs = np.arange(6.0)[:, None]
+    dinputs, dstate, left = recurrence.backward(
+        lambda dstate, t: (dstate[0], dstate, t), doutputs, (np.array([[10.0], [20.0]]),), [0, 1, 2, 3], packing, None
+    )
+    # packed rows: step 0 of sequences 1 and 0, step 1 of both, then steps 2 and 3 of sequence 1
+    assert [d.ravel().tolist() for d in dinputs] == [[31, 14], [31, 13], [29], [25]]
+    assert dstate[0].ravel().tolist() == [14, 31]
+    assert left == [0, 1, 2, 3]

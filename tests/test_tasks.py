@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+import torch
 
 from rnncore.tasks import echo, sine
 from rnncore.testing import assert_close
@@ -72,8 +73,9 @@ def test_tasks_refuse(name, rng):
             TASKS[name](rng, size, 2)
         with refuses(ValueError, f"{name}: batch must be an integer from 0, received {size!r}"):
             TASKS[name](rng, 3, size)
-    with refuses(TypeError, f"{name}: dtype must be floating-point, received int"):
-        TASKS[name](rng, 3, 2, dtype=int)
+    for dtype in (int, np.float16, torch.float32):
+        with refuses(TypeError, f"{name}: dtype must be float32 or float64, received {dtype}"):
+            TASKS[name](rng, 3, 2, dtype=dtype)
     with refuses(TypeError, f"{name}: rng must be a np.random.Generator, received a int"):
         TASKS[name](0, 3, 2)
 
