@@ -16,7 +16,7 @@ CYCLE = cycler(
     color=[INPUT, STATE, OUTPUT, "#A8488C", INK, "#4BA3D9"],
     linestyle=["-", "--", "-.", ":", "-", "--"],
     marker=["", "", "", "", "o", "s"],
-    markevery=[0.1] * 6,
+    markevery=[None, None, None, None, 0.1, 0.1],
 )
 
 UNIT = 0.72  # inches per unit of a diagram

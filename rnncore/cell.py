@@ -157,9 +157,9 @@ class Cell(ABC):
     @property
     def _form(self) -> str:
         """Class, options, and dtype and shape of each parameter: what a tape and its cell must have in common."""
-        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
-        forms = (f"{k}={v!r}" if isinstance(v, str) else f"{k}={v.dtype}{tuple(v.shape)}" for k, v in values.items())
-        return f"{type(self).__name__}({', '.join(forms)})"
+        options = (f"{f.name}={getattr(self, f.name)!r}" for f in dataclasses.fields(self) if f.metadata.get("static"))
+        shapes = (f"{path}={leaf.dtype}{tuple(leaf.shape)}" for path, leaf in tree.leaves(self))
+        return f"{type(self).__name__}({', '.join([*shapes, *options])})"
 
     def _check_state(self, operation: str, name: str, state: State, batch: int) -> None:
         if not isinstance(state, tuple) or len(state) != len(self.state_shapes):

@@ -112,12 +112,8 @@ def magnitude(array: np.ndarray) -> float:
 def _captured() -> Iterator[io.StringIO]:
     """Keep what is printed or warned of: a line on stderr would cost the marks in nbgrader. Undo `np.seterr`."""
     text = io.StringIO()
-    with (
-        warnings.catch_warnings(),
-        np.errstate(all="warn"),
-        contextlib.redirect_stdout(text),
-        contextlib.redirect_stderr(text),
-    ):
+    output, errors = contextlib.redirect_stdout(text), contextlib.redirect_stderr(text)
+    with warnings.catch_warnings(), np.errstate(), output, errors:
         warnings.simplefilter("ignore")
         yield text
 

@@ -45,7 +45,8 @@ def grade(exercise: Exercise, graded: Graded, function: Any) -> Report:
     trouble = next((o for o in outcomes if o.trouble), None)
     changed = sorted({name for o in outcomes for name in o.changed})
     wrong = [k for k in range(len(graded.outputs)) if not _right(outcomes, expected, k)]
-    earned = 0.0 if trouble or changed else sum(output.points for k, output in enumerate(graded.outputs) if k not in wrong)
+    right = [output.points for k, output in enumerate(graded.outputs) if k not in wrong]
+    earned = 0.0 if trouble or changed else sum(right)
 
     lines = []
     if trouble and trouble.kind == "NotImplementedError":

@@ -1,0 +1,98 @@
+"""The README's commands exist, its paths are there, and what it shows of a check is what the check says."""
+
+import importlib.util
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from nbgrader.apps.nbgraderapp import NbGraderApp
+
+from rnngrade.checks import exercise, exercise_names
+from rnngrade.report import grade
+from rnngrade.solutions import wrong_function
+from tests.course import ROOT
+
+TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", TEXT, re.DOTALL | re.MULTILINE)
+PROSE = re.sub(r"^```.*?^```", "", TEXT, flags=re.DOTALL | re.MULTILINE)
+INLINE = re.findall(r"`([^`]+)`", PROSE)
+TARGETS = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+MADE = {line.strip().strip("/") for line in (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()}
+
+
+def commands() -> list[str]:
+    """Every line of a `sh` block, what follows `$` in a `console` block, and commands within the text."""
+    lines = [line for kind, block in BLOCKS if kind == "sh" for line in block.splitlines() if line.strip()]
+    lines += re.findall(r"^\$ (.*)", "\n".join(block for kind, block in BLOCKS if kind == "console"), re.MULTILINE)
+    return list(dict.fromkeys(lines + [code for code in INLINE if code.startswith(("make ", "nbgrader ", "python "))]))
+
+
+def exists(path: str) -> bool:
+    """It is in the repository, or is one of the things that commands make and git ignores."""
+    return Path(path).parts[0] in MADE or any(ROOT.glob(path.rstrip("/")))
+
+
+def check_make(words: list[str]) -> None:
+    unknown = [word for word in words if "=" not in word and word not in TARGETS]
+    assert not unknown, f"the Makefile has no target {unknown}"
+
+
+def check_nbgrader(words: list[str]) -> None:
+    name, *rest = words
+    assert name in NbGraderApp.subcommands
+    app = NbGraderApp.subcommands[name][0]()
+    options = {word.lstrip("-").split("=")[0] for word in rest if word.startswith("-")}
+    assert options <= app.flags.keys() | app.aliases.keys()
+    assert {word for word in rest if not word.startswith("-")} <= set(exercise_names())
+
+
+def check_python(words: list[str]) -> None:
+    if words[0] == "-m":
+        assert importlib.util.find_spec(words[1])
+    else:
+        assert exists(words[0])
+
+
+def check_paths(words: list[str]) -> None:
+    assert not [word for word in words if not exists(word)]
+
+
+CHECKS = {
+    "make": check_make,
+    "nbgrader": check_nbgrader,
+    "python": check_python,
+    ".": check_paths,
+    "cat": check_paths,
+    "ls": check_paths,
+}
+
+
+@pytest.mark.parametrize("command", commands())
+def test_command_exists(command: str) -> None:
+    program, *words = shlex.split(command, comments=True)
+    assert program in CHECKS, f"this test does not know how to check {program}"
+    CHECKS[program](words)
+
+
+@pytest.mark.parametrize("path", [code for code in INLINE if re.fullmatch(r"(?!torch)[\w./-]*[./][\w./-]+", code)])
+def test_path_is_there(path: str) -> None:
+    assert exists(path.replace("NN-topic", "[0-9]*").replace("NN_topic", "[0-9]*"))
+
+
+def test_two_commands_come_first() -> None:
+    kind, block = BLOCKS[0]
+    assert kind == "sh"
+    assert [line.split("#")[0].strip() for line in block.splitlines()] == ["make book", "make test"]
+
+
+def test_report_is_a_real_one() -> None:
+    e = exercise("03_bptt")
+    mistake = e["bptt"].mistake("last state before the first step")
+    report = grade(e, e["bptt"], wrong_function(e.name, "bptt", mistake))
+    assert ("text", f"{report}\n") in BLOCKS
+
+
+def test_targets_explain_themselves() -> None:
+    text = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert set(re.findall(r"^([a-z]+):.*## ", text, re.MULTILINE)) == TARGETS
