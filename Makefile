@@ -8,8 +8,10 @@ MAKEFLAGS += --no-print-directory --no-builtin-rules
 
 PYTHON ?= python3
 PORT ?= 8000
-export PATH := $(CURDIR)/.venv/bin:$(PATH)# nbgrader calls alembic by name
-export PIP_CONSTRAINT := constraints.txt# holds for what builds the package, too
+
+# nbgrader calls alembic by name. The constraints hold for what builds the package, too.
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export PIP_CONSTRAINT := constraints.txt
 export PIP_BUILD_CONSTRAINT := constraints.txt
 export JUPYTER_PLATFORM_DIRS := 1
 
@@ -24,31 +26,32 @@ book: .venv/.has-book _build/.code ## run every chapter and build the book: _bui
 	@rm -f _build/.built
 	@{ jupyter-book build -W -n --keep-going . 2>&1 >&3 | sed -u '/TCP without encryption/d' >&2; } 3>&1 | \
 		sed -un 's|.*/\(book/.*: Executed notebook in .* seconds\).*|  \1|p' || \
-		{ echo "make book: see the errors and warnings above" >&2; exit 1; }
+		{ $(call stop,the book has the errors or warnings shown above); }
 	@touch _build/.built
 	@echo "The book is at $(CURDIR)/_build/html/index.html"
 
 test: .venv/.has-test ## all tests, quick ones first
 	@echo "· Style: ruff"
 	@ruff check --quiet
-	@ruff format --check --quiet || { echo "make test: ruff format has something to do" >&2; exit 1; }
+	@ruff format --check || { $(call stop,files above want ruff format); }
 	@echo "· Types: mypy"
 	@mypy
 	@echo "· Tests of the packages, the exercises and the README"
-	@pytest -q --ignore=tests/test_book.py --ignore=tests/test_grading.py
+	@pytest --ignore=tests/test_book.py --ignore=tests/test_grading.py
 	@$(MAKE) book
 	@echo "· Tests of the book"
-	@pytest -q tests/test_book.py
+	@pytest tests/test_book.py
 	@echo "· Tests of the grader: classes of invented students, graded by nbgrader"
-	@pytest -q tests/test_grading.py
+	@pytest tests/test_grading.py
 	@echo "All tests passed."
 
-exercises: .venv/.has-exercises ## exercises/ from solutions/; overwrites what was written there
+exercises: .venv/.has-exercises ## make exercises/ from solutions/
 	@echo "· Releasing the exercises"
 	@python -m rnngrade.release
 
-lab: .venv/.has-lab ## JupyterLab on the exercises
-	@cd exercises && jupyter lab $(ARGS)
+lab: .venv/.has-lab ## JupyterLab on the exercises, in a copy that is yours: work/
+	@mkdir -p work && for folder in exercises/*; do [ -e work/$${folder#*/} ] || cp -r $$folder work/; done
+	@cd work && jupyter lab $(ARGS)
 
 serve: book ## the book on http://127.0.0.1:8000 (or PORT=…)
 	@echo "· The book is on http://127.0.0.1:$(PORT) until Ctrl-C"
@@ -64,7 +67,7 @@ clean: ## remove what was built, and caches
 distclean: clean ## and .venv
 	@rm -rf .venv
 
-# Chapters are run again when they change; this file's rule sees what they import.
+# A chapter is run again when it changes; this is for the code that it imports.
 _build/.code: $(shell find rnncore rnngrade solutions book -name '*.py') constraints.txt
 	@rm -rf _build/.jupyter_cache _build/.doctrees
 	@mkdir -p _build && touch $@
@@ -73,18 +76,20 @@ HELD_BY_test = torch book exercises lab
 
 .venv/.has-%: pyproject.toml constraints.txt | .venv/bin/pip
 	@echo "· Installing what '$*' needs (about a minute the first time)"
-	@python -m pip install -e '.[$*]' > .venv/install.log 2>&1 || { cat .venv/install.log >&2; \
-		echo "make: pip failed, see above. The versions in constraints.txt are for Python 3.11 to 3.13; this is $$(python --version)." >&2; exit 1; }
+	@python -m pip install -e '.[$*]' > .venv/install.log 2>&1 || { cat .venv/install.log >&2; $(call stop,$(NO_INSTALL)); }
 	@touch $(addprefix .venv/.has-,$* $(HELD_BY_$*))
-
-GET_PYTHON = On Debian or Ubuntu: apt install python3 python3-venv; elsewhere: https://www.python.org/downloads/. Another interpreter is named by PYTHON=python3.12, say.
 
 .venv/bin/pip:
 	@echo "· Making .venv with $(PYTHON)"
-	@$(PYTHON) --version > /dev/null 2>&1 || \
-		{ echo "make: Python 3.11 or newer is needed, and there is no $(PYTHON). $(GET_PYTHON)" >&2; exit 1; }
+	@$(PYTHON) --version > /dev/null 2>&1 || { $(call stop,there is no $(PYTHON). $(NEEDED)); }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-		{ echo "make: Python 3.11 or newer is needed, and $(PYTHON) is $$($(PYTHON) --version). $(GET_PYTHON)" >&2; exit 1; }
-	@$(PYTHON) -c 'import ensurepip, venv' 2> /dev/null || \
-		{ echo "make: $(PYTHON) comes without venv. $(GET_PYTHON)" >&2; exit 1; }
+		{ $(call stop,$(PYTHON) is $$($(PYTHON) --version). $(NEEDED)); }
+	@$(PYTHON) -c 'import ensurepip, venv' 2> /dev/null || { $(call stop,$(PYTHON) has no venv. $(NEEDED)); }
 	@$(PYTHON) -m venv .venv
+
+stop = echo "make: $(1)" >&2; exit 1
+
+NO_INSTALL = pip failed, as shown above. The versions in constraints.txt are for Python 3.11 to 3.13; \
+	this is $$(python --version).
+NEEDED = What is needed is Python 3.11 or newer with venv. On Debian or Ubuntu: apt install python3 python3-venv. \
+	Elsewhere: https://www.python.org/downloads/. To use another interpreter, name it: make PYTHON=python3.12 book

@@ -14,9 +14,7 @@ INPUT, STATE, OUTPUT, GRADIENT = "#0072B2", "#CC7A00", "#008763", "#C1272D"
 INK, GREY = "#222222", "#767676"
 CYCLE = cycler(
     color=[INPUT, STATE, OUTPUT, "#A8488C", INK, "#4BA3D9"],
-    linestyle=["-", "--", "-.", ":", "-", "--"],
-    marker=["", "", "", "", "o", "s"],
-    markevery=[None, None, None, None, 0.1, 0.1],
+    linestyle=["-", "--", "-.", ":", (0, (6, 1, 1, 1, 1, 1)), (0, (1, 1))],
 )
 
 UNIT = 0.72  # inches per unit of a diagram

@@ -1,5 +1,6 @@
 """The mark of one graded function, and a message that helps: what is wrong, where, and which mistake does that."""
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,8 @@ from rnngrade.outcome import Outcome, agree, alike, call, magnitude, plain, wron
 from rnngrade.solutions import wrong_function
 
 __all__ = ["Report", "grade"]
+
+_WIDTH = 92  # what a feedback page shows without scrolling
 
 
 @dataclass(frozen=True)
@@ -24,7 +27,8 @@ class Report:
 
     def __str__(self) -> str:
         head = f"{self.function}: {self.points:g} of {self.most:g} points"
-        return "\n".join([head, *("  " + line for line in self.lines)])
+        wrapper = textwrap.TextWrapper(_WIDTH, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False)
+        return "\n".join([head, *map(wrapper.fill, self.lines)])
 
 
 @np.errstate(all="ignore")
@@ -151,6 +155,8 @@ _AXES = {"T": "time step", "B": "batch row", "D": "input", "H": "unit", "K": "ou
 
 
 def _axis_names(output: Output) -> list[str]:
+    if output.axes == "H H":
+        return ["sending unit", "receiving unit"]
     return [_AXES[axis] for axis in output.axes.split()]
 
 

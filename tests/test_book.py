@@ -115,7 +115,7 @@ def browser() -> Iterator:
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if chromium is None:
-        pytest.skip("no Chromium on the PATH")
+        pytest.skip("the browser's tests want Chromium: apt install chromium")
     args = [
         "--no-sandbox",
         "--disable-gpu",

@@ -100,8 +100,8 @@ def test_everything_public_has_a_docstring():
 
 @pytest.mark.parametrize("name", rnncore.CELLS)
 def test_a_cell_says_its_equations_shapes_and_paper(name):
-    text = rnncore.CELLS[name].__doc__
-    assert re.search(r"\n {8,}\S+ = .+", text), "no equations"
+    text = inspect.getdoc(rnncore.CELLS[name])
+    assert re.search(r"\n {4,}\S+ = .+", text), "no equations"
     for part in ("Shapes: ", "State: ", "Output: ", "Paper: "):
         assert part in text, f"no {part}"
     assert re.search(r"Paper: .+\d{4}", text, re.DOTALL)

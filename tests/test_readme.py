@@ -90,7 +90,7 @@ def test_report_is_a_real_one() -> None:
     e = exercise("03_bptt")
     mistake = e["bptt"].mistake("last state before the first step")
     report = grade(e, e["bptt"], wrong_function(e.name, "bptt", mistake))
-    assert ("text", f"{report}\n") in BLOCKS
+    assert ("text", f"{report}\n") in BLOCKS, f"the README should show\n{report}"
 
 
 def test_targets_explain_themselves() -> None:
