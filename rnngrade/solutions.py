@@ -12,7 +12,7 @@ from rnngrade.exercise import Mistake
 
 __all__ = ["solution_source", "wrong_function", "wrong_source"]
 
-_PLACES = (Path(__file__).parent / "solutions", Path(__file__).parents[1] / "solutions")
+_PLACES = (Path(__file__).parent / "_solutions", Path(__file__).parents[1] / "solutions")  # a wheel, a checkout
 
 
 @functools.cache
