@@ -38,17 +38,22 @@ class Draw:
 
     def __init__(self, seed: int, case: int) -> None:
         self.case = case
+        self.used: set[str] = set()  # the axes that were asked for
         self.rng = np.random.default_rng([seed, case])
         lengths = [int(n) for n in self.rng.permutation([3, 4, 5, 6, 7])]
         self.sizes = dict(zip("TBDHK", lengths, strict=True))
 
     def __call__(self, axes: str, scale: float = 0.7) -> np.ndarray:
         """Gaussian numbers of standard deviation `scale`; `axes` names the sizes, such as "T B D"."""
-        return scale * self.rng.standard_normal([self.sizes[a] for a in axes.split()])
+        return scale * self.rng.standard_normal(self._shape(axes))
 
     def classes(self, axes: str) -> np.ndarray:
         """Whole numbers 0 … K - 1."""
-        return self.rng.integers(0, self.sizes["K"], [self.sizes[a] for a in axes.split()])
+        return self.rng.integers(0, self.sizes["K"], self._shape(axes))
+
+    def _shape(self, axes: str) -> list[int]:
+        self.used.update(axes.split())
+        return [self.sizes[axis] for axis in axes.split()]
 
 
 @dataclass(frozen=True)

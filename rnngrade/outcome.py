@@ -6,25 +6,31 @@ import io
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from rnngrade.exercise import Output
 
-__all__ = ["RELATIVE_TOLERANCE", "Outcome", "agree", "alike", "call", "magnitude", "plain", "wrong_elements"]
+__all__ = ["RELATIVE_TOLERANCE", "Answer", "Outcome", "agree", "alike", "call", "magnitude", "plain", "wrong_elements"]
 
 RELATIVE_TOLERANCE = 2e-5
 """Of the largest magnitude in the right answer: what float32 rounding can do over a few steps, and no mistake does."""
 
-_MOST_PRINTED = 1000
+_MOST_LINES, _MOST_CHARACTERS = 15, 200  # of what a function prints
+
+
+Answer = np.ndarray | str
+"""What a function returned for one output, as a plain array; or what is wrong with it, in words."""
 
 
 @dataclass(frozen=True)
 class Outcome:
     """One call: its outputs, or the trouble that left none; which arguments it changed; what it printed."""
 
-    outputs: tuple[np.ndarray, ...] = ()
+    outputs: tuple[Answer, ...] = ()
+    whole: tuple[bool, ...] = ()  # for each output: it came as integers
     trouble: str = ""
     kind: str = ""  # the exception's class, or "" where the call returned
     changed: tuple[str, ...] = ()
@@ -37,52 +43,52 @@ def call(function: Callable[..., Any], arguments: dict[str, Any], outputs: Seque
     with _captured() as text:
         try:
             returned = function(*given.values())
-        except NotImplementedError:
-            return Outcome(trouble="not written yet", kind="NotImplementedError")
         except (Exception, SystemExit) as error:
-            said = ": " + _cut(str(error), 300) if str(error) else ""
-            return Outcome(
-                trouble=f"your function raised {type(error).__name__}{_line_of(function, error)}{said}",
-                kind=type(error).__name__,
-                printed=_cut(text.getvalue(), _MOST_PRINTED),
-            )
+            return Outcome(trouble=_story(function, error), kind=type(error).__name__, printed=_shown(text.getvalue()))
     changed = tuple(name for name, value in arguments.items() if not _unchanged(value, given[name]))
-    printed = _cut(text.getvalue(), _MOST_PRINTED)
+    printed = _shown(text.getvalue())
     several = isinstance(returned, tuple | list)
     values = list(returned) if several and len(outputs) > 1 else [returned]
-    if len(values) != len(outputs):
-        names = ", ".join(output.name for output in outputs)
-        received = f"{len(values)} values" if several else f"one {type(returned).__name__}"
-        trouble = f"it should return {len(outputs)} values ({names}), it returned {received}"
+    if returned is None or len(values) != len(outputs):
+        wanted = f"{len(outputs)} values ({', '.join(output.name for output in outputs)}) were wanted"
+        if returned is None:
+            trouble = "your function returned None; is the `return` missing?"
+        elif several:
+            trouble = f"{wanted}, your function returned {len(values)}"
+        else:
+            trouble = f"{wanted}, your function returned one {type(returned).__name__}"
         return Outcome(trouble=trouble, kind="return", changed=changed, printed=printed)
-    plains = []
-    for output, value in zip(outputs, values, strict=True):
-        array = plain(value)
-        if isinstance(array, str):
-            return Outcome(trouble=f"{output.name} {array}", kind="return", changed=changed, printed=printed)
-        plains.append(array)
-    return Outcome(tuple(plains), changed=changed, printed=printed)
+    whole = tuple(getattr(np.asarray(v).dtype, "kind", "") in "iu" if _is_plain(v) else False for v in values)
+    return Outcome(tuple(map(plain, values)), whole, changed=changed, printed=printed)
 
 
-def plain(value: Any) -> np.ndarray | str:
+def plain(value: Any) -> Answer:
     """`value` as a plain array of float64, or what is wrong with it. Trusts no method of the value's own class."""
     if value is None:
-        return "is None; does your function return it?"
+        return "is None"
+    kind = type(value)
+    name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
     if isinstance(value, list | tuple):
         try:
             value = np.array(value)
         except Exception:  # its elements are the student's objects, and may raise what they like
-            return "is a list that does not form an array"
-    if type(value) not in (np.ndarray, bool, int, float) and not issubclass(type(value), np.generic):
-        return f"is a {type(value).__module__}.{type(value).__qualname__}; a NumPy array or a number was wanted"
+            return f"is a {name} that does not form an array"
+    if not _is_plain(value):
+        return f"is a {name}; a NumPy array or a number was wanted"
     array = np.asarray(value)
     if array.dtype not in (np.float64, np.float32) and array.dtype.kind not in "iu":
-        return f"has dtype {array.dtype}; float64 or float32 was wanted"
+        return f"has dtype {array.dtype}; numbers (float64, float32) were wanted"
     return array.astype(np.float64)
 
 
-def agree(actual: np.ndarray, expected: np.ndarray) -> bool:
+def _is_plain(value: Any) -> bool:
+    return type(value) in (np.ndarray, bool, int, float) or issubclass(type(value), np.generic)
+
+
+def agree(actual: Answer, expected: np.ndarray) -> bool:
     """Same shape, and every element the same within rounding; nan agrees with nothing."""
+    if isinstance(actual, str):
+        return False
     return actual.shape == expected.shape and not wrong_elements(actual, expected).any()
 
 
@@ -93,8 +99,10 @@ def wrong_elements(actual: np.ndarray, expected: np.ndarray) -> np.ndarray:
     return ~close
 
 
-def alike(one: np.ndarray, other: np.ndarray) -> bool:
+def alike(one: Answer, other: Answer) -> bool:
     """Two answers are the same, wrong or right: as `agree`, but nan and inf agree with themselves."""
+    if isinstance(one, str) or isinstance(other, str):
+        return isinstance(one, str) and isinstance(other, str) and one == other
     if one.shape != other.shape:
         return False
     finite = np.isfinite(other)
@@ -124,15 +132,29 @@ def _unchanged(before: Any, after: Any) -> bool:
     return not isinstance(before, np.ndarray) or (before.shape == after.shape and bool((before == after).all()))
 
 
-def _line_of(function: Callable[..., Any], error: BaseException) -> str:
-    """` in line 7` of the function, counted from its `def`; empty where the error came from elsewhere."""
+def _story(function: Callable[..., Any], error: BaseException) -> str:
+    """What was raised, and in which line of which of the student's functions, counted from its `def`."""
     code = getattr(function, "__code__", None)
-    found, trace = "", error.__traceback__
+    place, trace = None, error.__traceback__
     while trace is not None and code is not None:
-        if trace.tb_frame.f_code is code:
-            found = f" in line {trace.tb_lineno - code.co_firstlineno + 1} of {code.co_name}"
+        inner = trace.tb_frame.f_code
+        if Path(inner.co_filename).parent == Path(code.co_filename).parent:  # cells of a notebook share a folder
+            place = inner.co_name, trace.tb_lineno - inner.co_firstlineno + 1
         trace = trace.tb_next
-    return found
+    if isinstance(error, NotImplementedError):
+        if place and code and place[0] != code.co_name:
+            return f"not written yet: {place[0]}, which your function calls"
+        return "not written yet: replace the line `raise NotImplementedError()` with your code"
+    said = f": {_cut(str(error), 300)}".rstrip(": .")
+    where = f" in line {place[1]} of {place[0]}" if place else ""
+    return f"your function raised {type(error).__name__}{where}{said}"
+
+
+def _shown(text: str) -> str:
+    """The beginning of what was printed."""
+    lines = text.splitlines()
+    more = [f"… ({len(lines) - _MOST_LINES} lines more)"] if len(lines) > _MOST_LINES else []
+    return "\n".join([_cut(line, _MOST_CHARACTERS) for line in lines[:_MOST_LINES]] + more)
 
 
 def _cut(text: str, most: int) -> str:

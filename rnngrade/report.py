@@ -1,7 +1,6 @@
 """The mark of one graded function, and a message that helps: what is wrong, where, and which mistake does that."""
 
 import textwrap
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +30,19 @@ class Report:
         return "\n".join([head, *map(wrapper.fill, self.lines)])
 
 
+@dataclass(frozen=True)
+class _Case:
+    """One draw: its sizes in words, the arguments, what is right, and what came of the student's function."""
+
+    name: str
+    arguments: dict[str, Any]
+    expected: tuple[np.ndarray, ...]
+    outcome: Outcome
+
+    def right(self, k: int) -> bool:
+        return bool(self.outcome.outputs) and agree(self.outcome.outputs[k], self.expected[k])
+
+
 @np.errstate(all="ignore")
 def grade(exercise: Exercise, graded: Graded, function: Any) -> Report:
     """Call `function` on every draw, compare all outputs with the oracle's, and name what is wrong.
@@ -39,78 +51,70 @@ def grade(exercise: Exercise, graded: Graded, function: Any) -> Report:
     its arguments earns nothing: what it is given belongs to the caller.
     """
     if not callable(function):
-        line = f"{graded.name} is a {type(function).__name__}; a function was wanted"
+        name, kind = graded.name, type(function).__name__
+        line = f"A function was wanted, not a value of type {kind}: write check.{name}({name})."
         return Report(graded.name, 0.0, graded.points, (line,))
-    draws = exercise.draws()
-    arguments = [graded.arguments(draw) for draw in draws]
-    expected = [_expected(graded, given) for given in arguments]
-    outcomes = [call(function, given, graded.outputs) for given in arguments]
-
-    trouble = next((o for o in outcomes if o.trouble), None)
-    changed = sorted({name for o in outcomes for name in o.changed})
-    wrong = [k for k in range(len(graded.outputs)) if not _right(outcomes, expected, k)]
+    cases = [_case(graded, draw, function) for draw in exercise.draws()]
+    trouble = next((case for case in cases if case.outcome.trouble), None)
+    changed = sorted({name for case in cases for name in case.outcome.changed})
+    wrong = [k for k in range(len(graded.outputs)) if not all(case.right(k) for case in cases)]
     right = [output.points for k, output in enumerate(graded.outputs) if k not in wrong]
     earned = 0.0 if trouble or changed else sum(right)
 
     lines = []
-    if trouble and trouble.kind == "NotImplementedError":
-        lines.append("Not written yet: replace the line `raise NotImplementedError()` by your code.")
+    if trouble and trouble.outcome.kind == "NotImplementedError":
+        lines.append(f"{_sentence(trouble.outcome.trouble)}.")
     elif trouble or changed or wrong:
-        named = _named(exercise, graded, arguments, expected, outcomes, wrong)
         if trouble:
-            i = outcomes.index(trouble)
-            lines.append(f"Trouble at {_shapes(draws[i])}: {trouble.trouble}.")
+            lines.append(f"{_sentence(trouble.outcome.trouble)} ({trouble.name}).")
+        elif order := _order(graded, cases):
+            lines.append(f"These are the right arrays in another order: {order}.")
         else:
-            lines += [_difference(graded.outputs[k], k, draws, outcomes, expected) for k in wrong]
+            lines += [_difference(graded.outputs[k], k, cases) for k in wrong]
         lines += [f"Your function changed its argument {name}; work on a copy." for name in changed]
-        lines += [f"This is what comes out when {mistake.says}." for mistake in named]
-        if printed := next((o.printed for o in outcomes if o.printed), ""):
+        lines += [f"This is what comes out when {mistake.says}." for mistake in _named(exercise, graded, cases, wrong)]
+        if printed := next((case.outcome.printed for case in cases if case.outcome.printed), ""):
             lines += ["It printed:", *("  " + line for line in printed.splitlines())]
     else:
-        lines.append(f"All of it right, on {len(draws)} random inputs of different shapes.")
+        lines.append(f"All of it right, on {len(cases)} random inputs.")
     return Report(graded.name, float(earned), float(graded.points), tuple(lines))
 
 
-def _expected(graded: Graded, arguments: dict[str, Any]) -> tuple[np.ndarray, ...]:
+def _case(graded: Graded, draw: Draw, function: Any) -> _Case:
+    arguments = graded.arguments(draw)
     returned = graded.oracle(*arguments.values())
-    arrays = [plain(value) for value in (returned if len(graded.outputs) > 1 else (returned,))]
-    return tuple(a for a in arrays if not isinstance(a, str))
+    expected = [plain(value) for value in (returned if len(graded.outputs) > 1 else (returned,))]
+    numbers = [f"{name}={value}" for name, value in arguments.items() if isinstance(value, int | float)]
+    sizes = [f"{axis}={size}" for axis, size in draw.sizes.items() if axis in draw.used]
+    return _Case(
+        name=", ".join(numbers + sizes),
+        arguments=arguments,
+        expected=tuple(e for e in expected if not isinstance(e, str)),
+        outcome=call(function, arguments, graded.outputs),
+    )
 
 
-def _right(outcomes: Sequence[Outcome], expected: Sequence[tuple[np.ndarray, ...]], k: int) -> bool:
-    return all(o.outputs and agree(o.outputs[k], e[k]) for o, e in zip(outcomes, expected, strict=True))
-
-
-def _named(
-    exercise: Exercise,
-    graded: Graded,
-    arguments: list[dict[str, Any]],
-    expected: list[tuple[np.ndarray, ...]],
-    outcomes: list[Outcome],
-    wrong: list[int],
-) -> list[Mistake]:
+def _named(exercise: Exercise, graded: Graded, cases: list[_Case], wrong: list[int]) -> list[Mistake]:
     """The mistakes that give what the student's function gives: all of it, or else one wrong output at a time."""
     bank = []
     for mistake in graded.mistakes:
         function = wrong_function(exercise.name, graded.name, mistake)
         if function is not None:
-            bank.append((mistake, [call(function, given, graded.outputs) for given in arguments]))
+            bank.append((mistake, [call(function, case.arguments, graded.outputs) for case in cases]))
 
     def wrong_and_same(theirs: list[Outcome], k: int) -> bool:
         """Output k of a mistake is that of the student in every draw, and a wrong one where there are outputs."""
-        pairs = list(zip(theirs, outcomes, strict=True))
-        if any(t.kind != o.kind for t, o in pairs):
-            return False
-        same = all(alike(o.outputs[k], t.outputs[k]) for t, o in pairs if t.outputs and o.outputs)
-        return same and any(t.outputs and not agree(t.outputs[k], e[k]) for t, e in zip(theirs, expected, strict=True))
+        pairs = [(t, case.outcome, case.expected[k]) for t, case in zip(theirs, cases, strict=True)]
+        return (
+            all(t.kind == o.kind for t, o, _ in pairs)
+            and all(alike(o.outputs[k], t.outputs[k]) for t, o, _ in pairs if t.outputs and o.outputs)
+            and any(t.outputs and not agree(t.outputs[k], right) for t, _, right in pairs)
+        )
 
     def same(theirs: list[Outcome]) -> bool:
-        pairs = list(zip(theirs, outcomes, strict=True))
+        pairs = [(t, case.outcome) for t, case in zip(theirs, cases, strict=True)]
         return all(
-            t.kind == o.kind
-            and t.changed == o.changed
-            and all(alike(a, b) for a, b in zip(t.outputs, o.outputs, strict=True))
-            for t, o in pairs
+            t.kind == o.kind and t.changed == o.changed and all(map(alike, t.outputs, o.outputs)) for t, o in pairs
         ) and any(t.outputs for t in theirs)
 
     for mistake, theirs in bank:
@@ -124,34 +128,53 @@ def _named(
     return found
 
 
-def _difference(
-    output: Output,
-    k: int,
-    draws: list[Draw],
-    outcomes: list[Outcome],
-    expected: list[tuple[np.ndarray, ...]],
-) -> str:
+def _order(graded: Graded, cases: list[_Case]) -> str:
+    """The order in which the right outputs were returned, where that is all that is wrong; else nothing."""
+    if not all(case.outcome.outputs for case in cases):
+        return ""
+    indices = range(len(graded.outputs))
+    found = [[k for k in indices if all(agree(c.outcome.outputs[i], c.expected[k]) for c in cases)] for i in indices]
+    places = [k[0] for k in found if k]
+    if sorted(places) != list(indices):
+        return ""
+    names = [output.name for output in graded.outputs]
+    return f"{', '.join(names[k] for k in places)} in place of {', '.join(names)}"
+
+
+def _difference(output: Output, k: int, cases: list[_Case]) -> str:
     """Where an output first differs, and by how much; never what was wanted there."""
-    i = next(i for i, o in enumerate(outcomes) if not agree(o.outputs[k], expected[i][k]))
-    got, want = outcomes[i].outputs[k], expected[i][k]
-    at = _shapes(draws[i])
+    case = next(case for case in cases if not case.right(k))
+    got, want = case.outcome.outputs[k], case.expected[k]
+    if isinstance(got, str):
+        return f"{output.name} {got} ({case.name})."
     if got.shape != want.shape:
-        axes = f"({output.axes.replace(' ', ', ')}) = " if output.axes else ""
-        return f"{output.name} has shape {got.shape} where {axes}{want.shape} was wanted ({at})."
+        axes = output.axes.split()
+        wanted = f"({', '.join(axes)}{',' * (len(axes) == 1)}) = {want.shape}" if axes else "one number"
+        return f"{output.name} has shape {got.shape} where {wanted} was wanted ({case.name})."
     if not np.isfinite(got).all():
-        return f"{output.name} holds nan or inf ({at})."
-    wrong = wrong_elements(got, want)
+        return f"{output.name} holds nan or inf ({case.name})."
     size = float(np.abs(got - want).max()) / magnitude(want)
     if not output.axes:
-        return f"{output.name} is wrong, by {_percent(size)} of the right value ({at})."
+        return f"{output.name} is wrong, by {_times(size, 'the right value')} ({case.name})."
+    if case.outcome.whole[k]:
+        return f"{output.name} holds integers, so that all decimals are cut off ({case.name})."
+    wrong = wrong_elements(got, want)
     place = ", ".join(f"{axis} {index}" for axis, index in zip(_axis_names(output), np.argwhere(wrong)[0], strict=True))
     return (
         f"{output.name} is wrong in {int(wrong.sum())} of {wrong.size} elements, first at {place}, "
-        f"by up to {_percent(size)} of its largest value ({at})."
+        f"by up to {_times(size, 'the largest right value')} ({case.name})."
     )
 
 
-_AXES = {"T": "time step", "B": "batch row", "D": "input", "H": "unit", "K": "output"}
+_AXES = {
+    "T": "time step",
+    "B": "batch row",
+    "D": "input",
+    "H": "unit",
+    "K": "output",
+    "steps": "step",
+    "epochs": "epoch",
+}
 
 
 def _axis_names(output: Output) -> list[str]:
@@ -160,11 +183,11 @@ def _axis_names(output: Output) -> list[str]:
     return [_AXES[axis] for axis in output.axes.split()]
 
 
-def _percent(ratio: float) -> str:
+def _times(ratio: float, whole: str) -> str:
     if ratio >= 10:
-        return "more than ten times"
-    return f"{100 * ratio:.0f} %" if ratio >= 1 else f"{100 * ratio:.2g} %"
+        return f"more than ten times {whole}"
+    return f"{100 * ratio:.0f} % of {whole}" if ratio >= 0.1 else f"{100 * ratio:.2g} % of {whole}"
 
 
-def _shapes(draw: Draw) -> str:
-    return ", ".join(f"{name}={size}" for name, size in draw.sizes.items())
+def _sentence(text: str) -> str:
+    return text[0].upper() + text[1:]

@@ -22,8 +22,9 @@
 #
 # **How it is marked.** Below each function stands a cell that begins with `check`. Run it as often as you like: it
 # calls your function on random inputs of several shapes, prints what it found, and returns your points. An output that
-# is right in every element earns its points. How you get there is your affair: loops, `einsum`, another order. A
-# function must leave its arguments as they were, and should return NumPy arrays of float64 or float32.
+# is right in every element, to about five digits, earns its points. How you get there is your affair: loops, `einsum`,
+# another order. Return NumPy arrays (lists of them will do, and float32 as well as float64). A function that changes
+# its arguments earns nothing: they belong to the caller. If a cell runs for a minute, interrupt it: Kernel → Interrupt.
 
 # %% nbgrader={"grade": false, "grade_id": "setup", "locked": true, "schema_version": 3, "solution": false, "task": false}
 import numpy as np
@@ -71,8 +72,8 @@ check.elman_step(elman_step)
 # %% [markdown] nbgrader={"grade": false, "grade_id": "about-elman-forward", "locked": true, "schema_version": 3, "solution": false, "task": false}
 # ## 2. The whole sequence (4 points)
 #
-# The same step, with the same weights, once for every $t = 1, \dots, T$; each step starts from the state that the one
-# before has left. The first starts from $h_0$.
+# The same step, with the same weights, once for every $t = 1, \dots, T$; each step starts from the state left by the step
+# before. The first starts from $h_0$.
 #
 # Write `elman_forward(xs, h0, W, U, b)`. It returns two arrays:
 #
@@ -112,7 +113,7 @@ check.elman_forward(elman_forward)
 # $(T, B, K)$. For every step and every sequence they sum to 1.
 #
 # *Hint.* Some of the test's scores are in the thousands, and $e^{1000}$ is infinite in floating point. The softmax does
-# not change when the same number is taken from all scores of one step and sequence: take the largest.
+# not change when the same number is subtracted from all scores of one step and sequence: subtract the largest of them.
 
 
 # %% nbgrader={"grade": false, "grade_id": "readout", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -187,12 +188,12 @@ check.count_parameters(count_parameters)
 # ## 6. A network that listens to itself (4 points)
 #
 # A network that has learnt to predict the next value can run on its own: what it predicts becomes what it reads next.
-# Start from one input $x_1$ and one state $h_0$, and for $t = 1, \dots, n$ let
+# Start from one input $x_1$ and one state $h_0$, and for $t = 1, \dots, \mathrm{steps}$ let
 #
 # $$h_t = \tanh(x_t W + h_{t-1} U + b), \qquad y_t = h_t V + c, \qquad x_{t+1} = y_t.$$
 #
-# Write `generate(x, h0, W, U, b, V, c, steps)`. It returns the $n$ = `steps` predictions `ys`, shape $(n, B, D)$, the
-# first of them $y_1$.
+# Write `generate(x, h0, W, U, b, V, c, steps)`. It returns the predictions `ys`, shape
+# $(\mathrm{steps}, B, D)$, the first of them $y_1$.
 #
 # Shapes: `x` $(B, D)$, `h0` $(B, H)$, `V` $(H, D)$, `c` $(D,)$: the output has the size of the input, as it must.
 

@@ -14,7 +14,7 @@
 # # Exercise 3: backpropagation through time
 #
 # You write the backward pass of Elman's network, piece by piece: the loss, one step, the whole sequence, the readout,
-# and the loop that learns. Five functions, 22 points. At the end your pieces train a network. NumPy is all you need.
+# and the loop that learns. Five functions, 22 points. At the end the first four train a network. NumPy is all you need.
 #
 # **Notation**, as in chapter 3. $T$ steps, $B$ sequences, $D$ inputs, $H$ hidden units, $K$ outputs; arrays are
 # time-major, `xs` is $(T, B, D)$; vectors are rows. The network is
@@ -26,8 +26,10 @@
 #
 # **How it is marked.** Below each function stands a cell that begins with `check`. Run it as often as you like: it
 # calls your function on random inputs of several shapes, prints what it found, and returns your points. Each output
-# earns its points when all its elements are right. Loops, `einsum`, another order: all are welcome. A function must
-# leave its arguments as they were, and should return NumPy arrays of float64 or float32.
+# earns its points when all its elements are right, to about five digits. Loops, `einsum`, another order: all are
+# welcome. Return NumPy arrays (lists of them will do, and float32 as well as float64); where one of several outputs is
+# not written yet, return None for it. A function that changes its arguments earns nothing: they belong to the caller.
+# If a cell runs for a minute, interrupt it: Kernel → Interrupt.
 
 # %% nbgrader={"grade": false, "grade_id": "setup", "locked": true, "schema_version": 3, "solution": false, "task": false}
 import numpy as np
@@ -54,7 +56,8 @@ check = load("03_bptt")
 # the gradient is $(\tfrac12, -\tfrac12)$: push the right score up and the other one down.
 #
 # *Hint.* `targets[..., None] == np.arange(K)` has the shape of `os` and is true at the right classes. Some scores are in
-# the thousands: take the largest off first, and take the logarithm before anything can round to 0.
+# the thousands. Subtract the largest of each step and sequence, $z = o - \max_k o_k$; then
+# $\log p_k = z_k - \log \sum_j e^{z_j}$, without ever forming $\log(p_k)$, since $p_k$ may round to 0.
 
 
 # %% nbgrader={"grade": false, "grade_id": "cross-entropy", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -111,7 +114,7 @@ check.step_backward(step_backward)
 # %% [markdown] nbgrader={"grade": false, "grade_id": "about-bptt", "locked": true, "schema_version": 3, "solution": false, "task": false}
 # ## 3. Through time (8 points)
 #
-# Now the whole sequence. The state $h_t$ reaches the loss on two ways: through its own output, and through $h_{t+1}$.
+# Now the whole sequence. The state $h_t$ reaches the loss along two paths: through its own output, and through $h_{t+1}$.
 # Its gradient is the sum of both. So walk from the last step to the first and carry along what each step sends back.
 #
 # Write `bptt(dhs, dh_last, xs, hs, h0, W, U)`:
@@ -167,7 +170,7 @@ check.bptt(bptt)
 # $(T, B, H)$, `dV` $(H, K)$ and `dc` $(K,)$, one point each. `dos` already carries the $1/N$ of the loss: nothing is
 # left to divide by.
 #
-# *Hint.* `hs.reshape(-1, H)` lays all steps of all sequences under each other. Or use a loop and `+=`.
+# *Hint.* `hs.reshape(-1, H)` lays all steps of all sequences one below another. Or use a loop and `+=`.
 
 
 # %% nbgrader={"grade": false, "grade_id": "readout-backward", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -198,7 +201,7 @@ check.readout_backward(readout_backward)
 # $(D, H)$ and `b` is $(H,)$; `loss_and_gradients(W, b)` is given to you and returns `loss, dW, db`. Return
 #
 # - the final `W` and `b` (1½ points each);
-# - `losses` (1 point), as many numbers as epochs: the loss *before* each update, so that `losses[0]` is that of the
+# - `losses` (1 point), one number per epoch: the loss *before* each update, so that `losses[0]` is that of the
 #   parameters you were given.
 #
 # All parameters of an epoch move by gradients taken at the same point. The arrays you were given stay as they were.
@@ -224,7 +227,7 @@ check.gradient_descent(gradient_descent)
 # %% [markdown] nbgrader={"grade": false, "grade_id": "about-learning", "locked": true, "schema_version": 3, "solution": false, "task": false}
 # ## It learns
 #
-# Nothing to write, nothing to earn: your own pieces, put together. Sixteen units learn to say each bit of a random
+# Nothing to write, nothing to earn: `cross_entropy`, `readout_backward` and `bptt`, put together. Sixteen units learn to say each bit of a random
 # sequence again two steps later. Guessing costs $\ln 2 \approx 0.693$; yours should end far below it.
 
 
@@ -254,9 +257,9 @@ def learn(steps=12, batch=32, hidden=16, epochs=100, learning_rate=1.0):
 try:
     learn()
 except NotImplementedError:
-    print("Come back when cross_entropy, bptt and readout_backward are written.")
+    print("Come back when the functions above are written.")
 except Exception as error:
-    print(f"One of your functions does not fit yet: {type(error).__name__}: {error}")
+    print(f"Not yet: {type(error).__name__}: {error}. The checks above tell which function is not right.")
 
 # %% [markdown] nbgrader={"grade": false, "grade_id": "about-summary", "locked": true, "schema_version": 3, "solution": false, "task": false}
 # ## Where you stand

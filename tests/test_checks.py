@@ -87,16 +87,19 @@ def right_step(x, h, W, U, b):
 
 
 WRONG = {
-    "raises": (raises, "raised ValueError in line 2 of raises: operands do not fit."),
-    "raises without words": (fails_without_words, "raised AssertionError in line 2 of fails_without_words."),
-    "exits": (leaves, "raised SystemExit in line 2 of leaves: 3."),
+    "raises": (raises, "raised ValueError in line 2 of raises: operands do not fit (B=7, D=6, H=3)."),
+    "raises without words": (fails_without_words, "raised AssertionError in line 2 of fails_without_words (B="),
+    "exits": (leaves, "raised SystemExit in line 2 of leaves: 3 (B="),
     "never ends its recursion": (recurs, "raised RecursionError in line 2 of recurs: maximum recursion depth"),
-    "returns None": (forgets, "h is None; does your function return it?"),
+    "returns None": (forgets, "Your function returned None; is the `return` missing?"),
     "takes other arguments": (lambda x: x, "raised TypeError: "),
-    "is a generator": (lambda *a: (x for x in a), "h is a builtins.generator; a NumPy array or a number was wanted"),
-    "returns text": (lambda *_: "tanh", "h is a builtins.str; a NumPy array or a number was wanted"),
-    "returns a dictionary": (lambda *_: {"h": 1.0}, "h is a builtins.dict"),
-    "returns objects": (lambda *a: right_step(*a).astype(object), "h has dtype object; float64 or float32 was wanted"),
+    "is a generator": (lambda *a: (x for x in a), "h is a generator; a NumPy array or a number was wanted"),
+    "returns text": (lambda *_: "tanh", "h is a str; a NumPy array or a number was wanted"),
+    "returns a dictionary": (lambda *_: {"h": 1.0}, "h is a dict; a"),
+    "returns objects": (
+        lambda *a: right_step(*a).astype(object),
+        "h has dtype object; numbers (float64, float32) were wanted",
+    ),
     "returns complex": (lambda *a: right_step(*a) + 0j, "h has dtype complex128"),
     "returns booleans": (lambda *a: right_step(*a) > 0, "h has dtype bool"),
     "returns float16": (lambda *a: right_step(*a).astype(np.float16), "h has dtype float16"),
@@ -108,7 +111,7 @@ WRONG = {
     "returns a list of objects": (lambda *_: [Spoof()], "h has dtype object"),
     "returns nan": (lambda *a: right_step(*a) * np.nan, "h holds nan or inf"),
     "returns one nan": (lambda *a: np.where(np.arange(a[1].shape[1]) == 0, np.nan, right_step(*a)), "h holds nan"),
-    "returns huge numbers": (lambda *a: right_step(*a) * 1e308, "by up to more than ten times of its largest value"),
+    "returns huge numbers": (lambda *a: right_step(*a) * 1e308, "by up to more than ten times the largest right value"),
     "returns another shape": (lambda *a: right_step(*a)[..., None], "1) where (B, H) = ("),
     "returns a number": (lambda *_: 0.5, "h has shape () where (B, H) = ("),
     "returns a tuple of one": (lambda *a: (right_step(*a),), "h has shape (1, "),
@@ -128,12 +131,12 @@ def test_function_that(name: str) -> None:
 def test_what_is_no_function_earns_nothing(thing) -> None:
     report = grade(ELMAN, STEP, thing)
     assert report.points == 0
-    assert f"elman_step is a {type(thing).__name__}; a function was wanted" in text_of(report)
+    assert f"not a value of type {type(thing).__name__}: write check.elman_step(elman_step)." in text_of(report)
 
 
 @pytest.mark.parametrize(
     ("returned", "received"),
-    [(0.0, "one float"), (np.zeros((2, 3)), "one ndarray"), ((1.0,), "1 values"), ([1.0] * 3, "3 values")],
+    [(0.0, "one float"), (np.zeros((2, 3)), "one ndarray"), ((1.0,), "1"), ([1.0] * 3, "3")],
 )
 def test_wrong_count_is_named(returned, received: str) -> None:
     def elman_forward(*_):
@@ -141,7 +144,7 @@ def test_wrong_count_is_named(returned, received: str) -> None:
         return returned
 
     text = text_of(grade(ELMAN, ELMAN["elman_forward"], elman_forward))
-    assert f"it should return 2 values (hs, h_last), it returned {received}." in text
+    assert f"2 values (hs, h_last) were wanted, your function returned {received} (" in text
     assert "here I am" in text
 
 
@@ -185,7 +188,7 @@ def test_solution_earns_all_whatever_the_global_state(e: Exercise, g: Graded) ->
             reports.append(grade(e, g, function))
     assert reports[0] == reports[1]
     assert reports[0].points == g.points
-    assert text_of(reports[0]).endswith("All of it right, on 4 random inputs of different shapes.")
+    assert text_of(reports[0]).endswith("All of it right, on 4 random inputs.")
 
 
 def test_function_may_use_the_global_generator_and_change_numpys_error_state() -> None:
@@ -275,6 +278,64 @@ def test_two_mistakes_in_two_outputs_are_both_named() -> None:
     assert sum("wrong in" in line for line in report.lines) == 2
 
 
+def test_output_that_is_missing_costs_its_own_points_only() -> None:
+    right = made(solution_source("03_bptt", "bptt"), "bptt")
+
+    def bptt(*arguments):
+        dxs, _, dW, _, _ = right(*arguments)
+        return dxs, None, dW, "later", None
+
+    report = grade(BPTT, BPTT["bptt"], bptt)
+    assert report.points == 4
+    for words in ("dh0 is None", "dU is a str", "db is None"):
+        assert words in text_of(report)
+
+
+def test_other_order_of_outputs_is_named() -> None:
+    right = made(solution_source("03_bptt", "step_backward"), "step_backward")
+
+    def step_backward(*arguments):
+        dx, dh_old, dW, dU, db = right(*arguments)
+        return dW, dU, db, dx, dh_old
+
+    text = text_of(grade(BPTT, BPTT["step_backward"], step_backward))
+    assert "right arrays in another order: dW, dU, db, dx, dh_old in place of dx, dh_old, dW, dU, db." in text
+    assert "shape" not in text
+
+
+def test_integers_in_place_of_decimals_are_named() -> None:
+    text = text_of(grade(ELMAN, STEP, lambda *a: np.round(10 * right_step(*a)).astype(int)))
+    assert "h holds integers, so that all decimals are cut off" in text
+
+
+def test_stub_that_is_called_is_named() -> None:
+    def elman_step(x, h, W, U, b):
+        raise NotImplementedError
+
+    def elman_forward(xs, h0, W, U, b):
+        return [elman_step(x, h0, W, U, b) for x in xs], h0
+
+    text = text_of(grade(ELMAN, ELMAN["elman_forward"], elman_forward))
+    assert "Not written yet: elman_step, which your function calls." in text
+
+
+def test_line_named_is_the_innermost_of_the_students() -> None:
+    def helper(x):
+        return x + missing  # noqa: F821
+
+    def elman_step(x, h, W, U, b):
+        return helper(x)
+
+    assert "NameError in line 2 of helper: name 'missing'" in text_of(grade(ELMAN, STEP, elman_step))
+
+
+def test_sizes_named_are_those_that_were_used() -> None:
+    graded = ELMAN["count_parameters"]
+    text = text_of(grade(ELMAN, graded, lambda *sizes: 1))
+    assert "(input_size=6, hidden_size=3, output_size=4, steps=10)" in text
+    assert "T=" not in text
+
+
 def test_unknown_mistake_says_where_and_how_much() -> None:
     def elman_step(x, h, W, U, b):
         result = right_step(x, h, W, U, b)
@@ -283,7 +344,7 @@ def test_unknown_mistake_says_where_and_how_much() -> None:
 
     lines = grade(ELMAN, STEP, elman_step).lines
     assert len(lines) == 1
-    assert re.match(r"h is wrong in 1 of \d+ elements, first at batch row 2, unit 1, by up to 30 % of its", lines[0])
+    assert re.match(r"h is wrong in 1 of \d+ elements, first at batch row 2, unit 1, by up to 30 % of the", lines[0])
 
 
 @pytest.mark.parametrize(("e", "g"), ALL)
@@ -368,4 +429,4 @@ def test_element_that_raises_is_no_array() -> None:
             raise RuntimeError("no")
 
     outcome = call(lambda: [Element()], {}, [Output("h", "B", 1)])
-    assert outcome.trouble == "h is a list that does not form an array"
+    assert outcome.outputs == ("is a list that does not form an array",)

@@ -46,7 +46,7 @@ class Check:
         if name.startswith("_") or name not in self._exercise:
             raise AttributeError(f"{self._exercise.name} has no graded function {name!r}; there are: {dir(self)}")
 
-        def check(function: Any) -> float:
+        def check(function: Any = None) -> float:
             report = grade(self._exercise, self._exercise[name], function)
             self._reports[name] = report
             print(report)

@@ -63,6 +63,9 @@ STEP = Graded(
             "tanh is taken of the input's part alone; it belongs around the whole sum",
         ),
         Mistake("logistic", {"np.tanh(a)": "1 / (1 + np.exp(-a))"}, "the logistic function stands in place of tanh"),
+        Mistake(
+            "bias after tanh", {" + b": "", "np.tanh(a)": "np.tanh(a) + b"}, "the bias is added after tanh, not before"
+        ),
         Mistake("tanh twice", {"a = x": "a = np.tanh(x", "U + b": "U + b)"}, "tanh is taken twice"),
     ),
 )
@@ -100,6 +103,16 @@ FORWARD = Graded(
         Mistake("backwards", {"for x in xs:": "for x in xs[::-1]:"}, "the sequence is read from its end to its start"),
         Mistake("U transposed", {"h @ U": "h @ U.T"}, U_TRANSPOSED),
         Mistake("no bias", {" + b": ""}, NO_BIAS),
+        Mistake(
+            "first input skipped",
+            {"hs = []": "hs = [h0]", "for x in xs:": "for x in xs[1:]:"},
+            "hs[0] is h0 and xs[0] is never read; hs[0] must be the state after xs[0]",
+        ),
+        Mistake(
+            "return inside the loop",
+            {"    return np.stack(hs), h": "        return np.stack(hs), h"},
+            "the return stands inside the loop, so that it ends after one step",
+        ),
         Mistake(
             "h0 returned as the last state",
             {"np.stack(hs), h": "np.stack(hs), h0"},
@@ -140,9 +153,15 @@ READOUT = Graded(
         ),
         Mistake("no bias", {" + c": ""}, "the bias c is forgotten"),
         Mistake(
+            "one largest score for all",
+            {"o.max(axis=-1, keepdims=True)": "o.max()"},
+            "one largest score is subtracted everywhere: where all scores of a step lie far below it, every exp is 0, "
+            "and 0 / 0 is nan. Each step of each sequence has a largest score of its own",
+        ),
+        Mistake(
             "overflow",
             {"o - o.max(axis=-1, keepdims=True)": "o"},
-            "exp overflows on large scores: inf / inf is nan. Take the largest score off first",
+            "exp overflows on large scores: inf / inf is nan. Subtract the largest score first",
         ),
         Mistake(
             "scores",
@@ -176,6 +195,16 @@ JORDAN = Graded(
         Mistake("no hidden bias", {"y @ U + b": "y @ U"}, "the bias b of the hidden layer is forgotten"),
         Mistake(
             "tanh output", {"h @ V + c": "np.tanh(h @ V + c)"}, "tanh is taken of the output; this readout is linear"
+        ),
+        Mistake(
+            "softmax output",
+            {"y = h @ V + c": "e = np.exp(h @ V + c)\n        y = e / e.sum(axis=-1, keepdims=True)"},
+            "a softmax is taken of the output; this readout is linear",
+        ),
+        Mistake(
+            "off by one",
+            {"np.stack(ys)": "np.stack([y0, *ys[:-1]])"},
+            "ys is one step late: ys[0] must be the output after xs[0], not y0",
         ),
         Mistake(
             "hs returned", {"ys.append(y)": "ys.append(h)"}, "the hidden layer is returned in place of the outputs"
@@ -215,7 +244,7 @@ COUNT = Graded(
         Mistake(
             "two biases",
             {" + hidden_size\n": " + 2 * hidden_size\n"},
-            "the hidden layer is given two biases; it has one",
+            "the hidden layer is given two biases, or h0 is counted; it has one bias, and h0 is not learnt",
         ),
     ),
 )
@@ -228,7 +257,7 @@ GENERATE = Graded(
         | {"V": draw("H D"), "c": draw("D"), "steps": draw.sizes["T"]}
     ),
     oracle=_generate_oracle,
-    outputs=(Output("ys", "T B D", 4),),
+    outputs=(Output("ys", "steps B D", 4),),
     mistakes=(
         Mistake(
             "same input",
@@ -247,6 +276,11 @@ GENERATE = Graded(
         ),
         Mistake("no output bias", {"h @ V + c": "h @ V"}, "the bias c of the readout is forgotten"),
         Mistake("no bias", {"h @ U + b": "h @ U"}, NO_BIAS),
+        Mistake(
+            "tanh output",
+            {"h @ V + c": "np.tanh(h @ V + c)"},
+            "tanh is taken of the prediction; this readout is linear",
+        ),
         Mistake(
             "tanh fed back",
             {"x = y": "x = np.tanh(y)"},

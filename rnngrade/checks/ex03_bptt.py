@@ -9,11 +9,12 @@ from rnncore.losses import mean_squared_error, softmax_cross_entropy
 from rnncore.optim import SGD
 from rnngrade.exercise import Draw, Exercise, Graded, Mistake, Output
 
+LOG_P = "shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))"
 NEEDS_OLD_STATE = "dU is built from h_t; what U multiplied in step t is the state before it, h_{t-1}"
 NO_TANH = "the derivative of tanh is left out: dh must be multiplied by 1 - h²"
 TANH_OF_OLD = "the derivative of tanh is taken at the old state; it is 1 - h_t², of the state that the step produced"
 U_NOT_TRANSPOSED = "the gradient goes back through U as it stands; on the way back it is U.T"
-NO_BATCH_SUM = "the mean over the batch is taken; the loss has its 1/N already, so sequences are summed"
+NO_BATCH_SUM = "is a mean over the batch; the loss has its 1/N already, so sequences are summed"
 
 
 def _step_arguments(draw: Draw) -> dict[str, Any]:
@@ -61,11 +62,12 @@ def _descent_arguments(draw: Draw) -> dict[str, Any]:
         grads = layer.backward(dys, cache)[1]
         return loss, grads.V, grads.c
 
+    loss_and_gradients.__qualname__ = "loss_and_gradients"  # what an error message calls it
     return {
         "W": draw("D H"),
         "b": draw("H"),
         "loss_and_gradients": loss_and_gradients,
-        "learning_rate": 0.3,
+        "learning_rate": 0.1 * (draw.case + 1),
         "epochs": draw.sizes["T"],
     }
 
@@ -117,7 +119,7 @@ CROSS_ENTROPY = Graded(
         Mistake(
             "no target",
             {"(np.exp(log_p) - right)": "np.exp(log_p)"},
-            "the gradient is p / N; at the right class 1 must be taken off p first",
+            "the gradient is p / N; at the right class 1 must be subtracted from p first",
         ),
         Mistake(
             "sign",
@@ -127,7 +129,24 @@ CROSS_ENTROPY = Graded(
         Mistake(
             "overflow",
             {"os - os.max(axis=-1, keepdims=True)": "os"},
-            "exp overflows on large scores: take the largest score off first",
+            "exp overflows on large scores: subtract the largest score first",
+        ),
+        Mistake(
+            "softmax overflows",
+            {LOG_P: "np.log(np.exp(os) / np.exp(os).sum(axis=-1, keepdims=True))"},
+            "exp overflows in the softmax: inf / inf is nan. Subtract the largest score first",
+        ),
+        Mistake(
+            "log of zero",
+            {LOG_P: "np.log(np.exp(shifted) / np.exp(shifted).sum(axis=-1, keepdims=True))"},
+            "p has rounded to 0, and log 0 is -inf: never form log(p), compute log p as z - log Σ exp(z), where z is "
+            "os with its largest score subtracted",
+        ),
+        Mistake(
+            "zero times log of zero",
+            {"-log_p[right].sum()": "-(right * np.log(np.exp(log_p))).sum()"},
+            "p has rounded to 0, and 0 · log 0 is nan: compute log p as z - log Σ exp(z), where z is os with its "
+            "largest score subtracted",
         ),
         Mistake(
             "bits",
@@ -150,16 +169,30 @@ STEP_BACKWARD = Graded(
     ),
     mistakes=(
         Mistake("no tanh derivative", {" * (1 - h**2)": ""}, NO_TANH),
-        Mistake("tanh derivative at the old state", {"h**2": "h_old**2"}, TANH_OF_OLD),
+        Mistake(
+            "tanh derivative at the old state",
+            {"h**2": "h_old**2"},
+            "the derivative of tanh is taken at h_old; it is 1 - h², of the state that the step produced",
+        ),
+        Mistake(
+            "logistic derivative",
+            {"(1 - h**2)": "h * (1 - h)"},
+            "the derivative is h (1 - h), that of the logistic function; that of tanh is 1 - h²",
+        ),
+        Mistake("square forgotten", {"h**2": "h"}, "the derivative of tanh is taken as 1 - h; it is 1 - h²"),
         Mistake("tanh derivative at a", {"h**2": "np.tanh(h) ** 2"}, "tanh is taken of h again; h is tanh(a) already"),
-        Mistake("dU from h_t", {"h_old.T @ da": "h.T @ da"}, NEEDS_OLD_STATE),
+        Mistake(
+            "dU from h",
+            {"h_old.T @ da": "h.T @ da"},
+            "dU is built from h; what U multiplied is the state before the step, h_old",
+        ),
         Mistake(
             "dU transposed",
             {"h_old.T @ da": "da.T @ h_old"},
             "dU is transposed: row i belongs to the unit that sent, column j to the one that received",
         ),
         Mistake("U not transposed", {"da @ U.T": "da @ U"}, U_NOT_TRANSPOSED),
-        Mistake("mean over the batch", {"da.sum(axis=0)": "da.mean(axis=0)"}, f"in db {NO_BATCH_SUM}"),
+        Mistake("mean over the batch", {"da.sum(axis=0)": "da.mean(axis=0)"}, f"db {NO_BATCH_SUM}"),
         Mistake("dh sent on", {"da @ U.T": "dh @ U.T"}, "dh goes back through U before it has passed tanh; use da"),
     ),
 )
@@ -216,6 +249,31 @@ BPTT = Graded(
             "dh_last is ignored; it arrives at the last state in addition to dhs[-1]",
         ),
         Mistake(
+            "dhs ignored",
+            {"dhs[t] + carry": "carry"},
+            "dhs is ignored: only dh_last is sent back, and no state gets what comes from its own output",
+        ),
+        Mistake(
+            "dh_last in place of the last output",
+            {"dhs[t] + carry": "(dhs[t] if t < len(xs) - 1 else 0) + carry"},
+            "dh_last takes the place of dhs[-1]; at the last step both arrive, and they add up",
+        ),
+        Mistake(
+            "dh_last at every step",
+            {"dhs[t] + carry": "dhs[t] + carry + (dh_last if t < len(xs) - 1 else 0)"},
+            "dh_last is added at every step; it arrives at the last state alone",
+        ),
+        Mistake(
+            "first step left out",
+            {"reversed(range(len(xs)))": "reversed(range(1, len(xs)))"},
+            "the loop stops before step 0; range(T - 1, -1, -1) goes down to it",
+        ),
+        Mistake(
+            "dxs backwards",
+            {"return dxs, dh0": "return dxs[::-1], dh0"},
+            "dxs is in the order of the loop, the last step first; turn it round",
+        ),
+        Mistake(
             "weights of one step",
             {"dW += ": "dW = ", "dU += ": "dU = ", "db += ": "db = "},
             "the gradients of the weights are overwritten at each step; the weights are shared, so they add up",
@@ -244,7 +302,7 @@ READOUT_BACKWARD = Graded(
             {"dV += ": "dV = ", "dc += ": "dc = "},
             "dV and dc are overwritten at each step; V and c are shared by all steps, so their gradients add up",
         ),
-        Mistake("mean over the batch", {"dos[t].sum(axis=0)": "dos[t].mean(axis=0)"}, f"in dc {NO_BATCH_SUM}"),
+        Mistake("mean over the batch", {"dos[t].sum(axis=0)": "dos[t].mean(axis=0)"}, f"dc {NO_BATCH_SUM}"),
         Mistake(
             "mean over all",
             {"return dhs, dV, dc": "return dhs, dV / dos[..., 0].size, dc / dos[..., 0].size"},
@@ -259,6 +317,11 @@ READOUT_BACKWARD = Graded(
             "loss at the last step",
             {"dhs[t] = dos[t] @ V.T": "dhs[t] = dos[t] @ V.T * (t == len(hs) - 1)"},
             "only the last state receives a gradient; here every step has an output of its own",
+        ),
+        Mistake(
+            "first step left out",
+            {"range(len(hs))": "range(1, len(hs))"},
+            "the loop begins at step 1; the first step is number 0",
         ),
         Mistake(
             "states late by one",
@@ -277,7 +340,7 @@ DESCENT = Graded(
     name="gradient_descent",
     arguments=_descent_arguments,
     oracle=_descent_oracle,
-    outputs=(Output("W", "D H", 1.5), Output("b", "H", 1.5), Output("losses", "T", 1)),
+    outputs=(Output("W", "D H", 1.5), Output("b", "H", 1.5), Output("losses", "epochs", 1)),
     mistakes=(
         Mistake(
             "gradients not reset",
@@ -330,6 +393,17 @@ DESCENT = Graded(
             },
             "the given arrays are themselves moved (`-=` writes into them)",
         ),
+        Mistake(
+            "no learning rate",
+            {"W - learning_rate * dW": "W - dW", "b - learning_rate * db": "b - db"},
+            "the learning rate is forgotten: the whole gradient is subtracted",
+        ),
+        Mistake(
+            "return inside the loop",
+            {"    return W, b, np": "        return W, b, np"},
+            "the return stands inside the loop, so that it ends after one epoch",
+        ),
+        Mistake("one epoch too many", {"range(epochs)": "range(epochs + 1)"}, "one epoch too many is run"),
         Mistake(
             "one epoch too few",
             {"range(epochs)": "range(epochs - 1)"},
