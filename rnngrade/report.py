@@ -70,7 +70,10 @@ def grade(exercise: Exercise, graded: Graded, function: Any) -> Report:
         elif order := _order(graded, cases):
             lines.append(f"These are the right arrays in another order: {order}.")
         else:
-            lines += [_difference(graded.outputs[k], k, cases) for k in wrong]
+            shown = wrong if len(wrong) <= 2 else wrong[:1]
+            lines += [_difference(graded.outputs[k], k, cases) for k in shown]
+            if rest := [graded.outputs[k].name for k in wrong[len(shown) :]]:
+                lines.append(f"Wrong as well: {', '.join(rest)}.")
         lines += [f"Your function changed its argument {name}; work on a copy." for name in changed]
         lines += [f"This is what comes out when {mistake.says}." for mistake in _named(exercise, graded, cases, wrong)]
         if printed := next((case.outcome.printed for case in cases if case.outcome.printed), ""):
