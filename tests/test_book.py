@@ -50,6 +50,12 @@ def test_page_is_fresh(page: str) -> None:
 
 
 @pages
+def test_code_fits_beside_the_contents(page: str) -> None:
+    cells = re.findall(r"```{code-cell}.*?\n(?:---\n.*?\n---\n)?(.*?)```", (ROOT / f"{page}.md").read_text(), re.DOTALL)
+    assert [line for cell in cells for line in cell.splitlines() if len(line) > 88] == []
+
+
+@pages
 def test_links_resolve(page: str) -> None:
     path = HTML / f"{page}.html"
     broken = []
