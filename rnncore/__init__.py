@@ -2,15 +2,18 @@
 
 from rnncore import init, losses, optim, tasks, testing, tree
 from rnncore.cell import AffineCell, Cell
-from rnncore.cells import CELLS, Elman, Jordan
+from rnncore.cells import CELLS, GRU, LSTM, Elman, GRUOriginal, Jordan
 from rnncore.layers import Dense
 
 __all__ = [
     "CELLS",
+    "GRU",
+    "LSTM",
     "AffineCell",
     "Cell",
     "Dense",
     "Elman",
+    "GRUOriginal",
     "Jordan",
     "init",
     "losses",

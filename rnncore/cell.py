@@ -178,7 +178,8 @@ class AffineCell(Cell):
     The input product is one matrix product for all steps before the loop, the gradient of each weight matrix one
     product after it. Gates lie side by side in the columns of W, U and b.
 
-    Shapes: W (D, G·H), U (H, G·H), b (G·H,) for G gates; h = state[0] (B, H).
+    Shapes: W (D, G·H), U (H, G·H), b (G·H,) for G gates; h = state[0] (B, H). Each cell checks its own G, which may be
+    smaller for U.
     """
 
     W: Array
@@ -189,7 +190,7 @@ class AffineCell(Cell):
         operation = type(self).__name__
         check_floating(operation, "W", self.W)
         check_array(operation, "W", self.W, ("D", "G·H"), self.W)
-        check_array(operation, "U", self.U, ("H", self.W.shape[1]), self.W)
+        check_array(operation, "U", self.U, ("H", "G·H"), self.W)
         check_array(operation, "b", self.b, (self.W.shape[1],), self.W)
 
     @abstractmethod
@@ -223,7 +224,7 @@ class AffineCell(Cell):
     def gradients(self, xs: Array, dprojected: Array, residues: list[Any]) -> tuple[Array, Self]:
         xp = array_namespace(xs)
         others = {f.name: xp.zeros_like(getattr(self, f.name)) for f in dataclasses.fields(self) if _is_other(f)}
-        h, duh = dprojected[:0] @ self.U.T, dprojected[:0]
+        h, duh = self.U.T[:0], self.U[:0]
         if residues:
             h = concat(*(r[0] for r in residues), axis=0)
             duh = concat(*(r[1] for r in residues), axis=0)

@@ -6,7 +6,7 @@ import numpy as np
 
 from rnncore.backend import check_dtype, check_whole
 
-__all__ = ["glorot_uniform", "identity", "orthogonal"]
+__all__ = ["gates", "glorot_uniform", "identity", "orthogonal"]
 
 
 def glorot_uniform(rng: np.random.Generator, rows: int, columns: int, *, dtype: Any = np.float32) -> np.ndarray:
@@ -31,6 +31,15 @@ def orthogonal(rng: np.random.Generator, rows: int, columns: int, *, dtype: Any 
     q, r = np.linalg.qr(rng.standard_normal((max(rows, columns), min(rows, columns))))
     q = q * np.where(np.diag(r) < 0, -1.0, 1.0)
     return np.ascontiguousarray(q if rows >= columns else q.T).astype(dtype)
+
+
+def gates(
+    rng: np.random.Generator, input_size: int, hidden_size: int, count: int, *, dtype: Any = np.float32
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """W (D, count·H), U (H, count·H), b (count·H,): for each gate a Glorot-uniform W, an orthogonal U and a zero b."""
+    W = [glorot_uniform(rng, input_size, hidden_size, dtype=dtype) for _ in range(count)]
+    U = [orthogonal(rng, hidden_size, hidden_size, dtype=dtype) for _ in range(count)]
+    return np.concatenate(W, axis=1), np.concatenate(U, axis=1), np.zeros(count * hidden_size, dtype=dtype)
 
 
 def identity(size: int, *, scale: float = 1.0, dtype: Any = np.float32) -> np.ndarray:

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rnncore import CELLS, Elman, Jordan, tree
+from rnncore import CELLS, Elman, GRUOriginal, Jordan, tree
 from rnncore.activations import ACTIVATIONS
 from rnncore.testing import assert_close, check_gradients
 from tests.conftest import BACKENDS, LAYOUTS, STEPS, TORCH, VARIANTS, problem, refuses, to
@@ -16,6 +16,7 @@ from tests.conftest import BACKENDS, LAYOUTS, STEPS, TORCH, VARIANTS, problem, r
 every_variant = pytest.mark.parametrize(("name", "options"), VARIANTS)
 every_layout = pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
 every_cell = pytest.mark.parametrize("name", CELLS)
+WITH_ACTIVATION = [name for name, kind in CELLS.items() if "activation" in {f.name for f in dataclasses.fields(kind)}]
 every_backend = pytest.mark.parametrize("backend", BACKENDS)
 ROUNDING = {"rtol": 1e-12, "atol": 1e-12}
 
@@ -159,6 +160,83 @@ def test_elman_is_torch_rnn(activation, dtype, rtol):
     W, U, b = (getattr(module, k).grad.numpy().T for k in ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0"))
     expected = (tys, tn[0], tx.grad, th.grad[0], type(cell)(W, U, b, activation))
     assert_close((ys, final[0], dxs, d0[0], grads), tree.map(numpy, expected), rtol=rtol, atol=rtol)
+
+
+@pytest.mark.parametrize(("dtype", "rtol"), [(np.float64, 1e-10), (np.float32, 2e-5)])
+def test_lstm_is_torch_lstm(dtype, rtol):
+    p = problem("LSTM")
+    cell, xs, state, dys, dstate = tree.map(dtype, (p.cell, p.xs, p.state, p.dys, p.dstate))
+    module = torch_gates(torch.nn.LSTM, cell.W, cell.U, cell.b, 0 * cell.b)
+    points = [torch.tensor(a, requires_grad=True) for a in (xs, state[0][None], state[1][None])]
+    tys, (th, tc) = module(points[0], (points[1], points[2]))
+    (inner(tys, dys) + inner(th[0], dstate[0]) + inner(tc[0], dstate[1])).backward()
+
+    ys, final, tape = cell.forward(xs, state)
+    dxs, dinitial, grads = cell.backward(dys, tape, dstate)
+    W, U, b = (numpy(getattr(module, k).grad).T for k in ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0"))
+    dx, dh0, dc0 = (point.grad for point in points)
+    expected = (tys, (th[0], tc[0]), dx, (dh0[0], dc0[0]), (W, U, b))
+    actual = (ys, final, dxs, dinitial, (grads.W, grads.U, grads.b))
+    assert_close(actual, tree.map(numpy, expected), rtol=rtol, atol=rtol)
+
+
+@pytest.mark.parametrize(("dtype", "rtol"), [(np.float64, 1e-10), (np.float32, 2e-5)])
+def test_gru_is_torch_gru(dtype, rtol):
+    p = problem("GRU")
+    cell, xs, state, dys, dstate = tree.map(dtype, (p.cell, p.xs, p.state, p.dys, p.dstate))
+    b_hh = np.concatenate([np.zeros_like(cell.b_hn), np.zeros_like(cell.b_hn), cell.b_hn])
+    module = torch_gates(torch.nn.GRU, cell.W, cell.U, cell.b, b_hh)
+    points = [torch.tensor(a, requires_grad=True) for a in (xs, state[0][None])]
+    tys, th = module(*points)
+    (inner(tys, dys) + inner(th[0], dstate[0])).backward()
+
+    ys, final, tape = cell.forward(xs, state)
+    dxs, dinitial, grads = cell.backward(dys, tape, dstate)
+    W, U, b, b_hh = (
+        numpy(getattr(module, k).grad).T for k in ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
+    )
+    expected = (tys, (th[0],), points[0].grad, (points[1].grad[0],), (W, U, b, b_hh[-len(cell.b_hn) :]))
+    actual = (ys, final, dxs, dinitial, (grads.W, grads.U, grads.b, grads.b_hn))
+    assert_close(actual, tree.map(numpy, expected), rtol=rtol, atol=rtol)
+
+
+def test_original_gru_is_a_plain_loop():
+    p = problem("GRUOriginal", backend="torch-cpu")
+    point = tree.map(lambda a: a.clone().requires_grad_(), p.point)
+    cell, xs, (h,) = point
+    (W_r, W_z, W_n), (b_r, b_z, b_n), (U_r, U_z) = cell.W.chunk(3, 1), cell.b.chunk(3), cell.U.chunk(2, 1)
+    ys = []
+    for x in xs:
+        r = torch.sigmoid(x @ W_r + b_r + h @ U_r)
+        z = torch.sigmoid(x @ W_z + b_z + h @ U_z)
+        h = (1 - z) * torch.tanh(x @ W_n + b_n + (r * h) @ cell.U_n) + z * h
+        ys.append(h)
+    assert_close(torch.stack(ys).detach(), p.cell.forward(p.xs, p.state)[0], **ROUNDING)
+    loss = inner(torch.stack(ys), p.dys) + inner(h, p.dstate[0])
+    expected = iter(torch.autograd.grad(loss, [leaf for _, leaf in tree.leaves(point)]))
+    assert_close(p.gradient(), tree.map(lambda _: next(expected), p.point), **ROUNDING)
+
+
+def test_the_two_grus_differ():
+    p = problem("GRU")
+    gates = 2 * p.cell.U.shape[0]
+    other = GRUOriginal(p.cell.W, p.cell.U[:, :gates], p.cell.b, p.cell.U[:, gates:])
+    same_bias = dataclasses.replace(p.cell, b_hn=0 * p.cell.b_hn)
+    ys, others = (cell.forward(p.xs, p.state)[0] for cell in (same_bias, other))
+    assert np.abs(ys - others).max() > 0.1
+
+
+def torch_gates(kind, W, U, b_ih, b_hh):
+    """A torch module with these weights."""
+    module = kind(W.shape[0], U.shape[0], dtype=torch.tensor(W).dtype)
+    with torch.no_grad():
+        for name, value in [("weight_ih", W.T), ("weight_hh", U.T), ("bias_ih", b_ih), ("bias_hh", b_hh)]:
+            getattr(module, f"{name}_l0").copy_(torch.tensor(value))
+    return module
+
+
+def inner(a, b):
+    return (a * torch.as_tensor(b)).sum()
 
 
 def numpy(a):
@@ -335,7 +413,12 @@ BACKWARD = {
     "window text": (lambda p, t: p.cell.backward(p.dys, t, window="3"), ValueError, "window", "integer", "'3'"),
     "no tape": (lambda p, t: p.cell.backward(p.dys, None), TypeError, "tape", "forward", "a NoneType"),
     "swapped": (lambda p, t: p.cell.backward(t, p.dys), TypeError, "tape", "forward", "a ndarray"),
-    "other cell": (lambda p, t: p.cell.backward(p.dys, a_tape(other_cell(p))), ValueError, "tape", "Elman(", "Jordan("),
+    "other cell": (
+        lambda p, t: p.cell.backward(p.dys, a_tape(other_cell(p))),
+        ValueError,
+        "tape must be of",
+        "that of",
+    ),
     "other size": (
         lambda p, t: p.cell.backward(p.dys, a_tape(type(p.cell).__name__, D=2)),
         ValueError,
@@ -362,7 +445,7 @@ def test_backward_refuses(name, case):
         call(p, p.cell.forward(p.xs, p.state)[2])
 
 
-@every_cell
+@pytest.mark.parametrize("name", WITH_ACTIVATION)
 def test_a_tape_of_another_activation_is_refused(name):
     p = problem(name, {"activation": "relu"})
     with refuses(ValueError, f"{name}.backward: tape", "activation='relu'", "activation='tanh'"):
@@ -439,8 +522,12 @@ def test_init_refuses(name, rng):
             init(rng, 3, 4, dtype=dtype)
     with refuses(TypeError, "rng must be a np.random.Generator, received a int"):
         init(0, 3, 4)
+
+
+@pytest.mark.parametrize("name", WITH_ACTIVATION)
+def test_init_refuses_an_unknown_activation(name, rng):
     with refuses(ValueError, f"{name}: activation must be one of tanh, relu, sigmoid, identity, received 'swish'"):
-        init(rng, 3, 4, activation="swish")
+        CELLS[name].init(rng, 3, 4, activation="swish")
 
 
 @every_cell

@@ -7,7 +7,7 @@ import numpy as np
 
 from rnncore import init, tree
 from rnncore.activations import activation_pair
-from rnncore.backend import Array
+from rnncore.backend import Array, check_array
 from rnncore.cell import AffineCell
 from rnncore.recurrence import State
 
@@ -52,6 +52,7 @@ class Elman(AffineCell):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        check_array("Elman", "U", self.U, (self.W.shape[1], self.W.shape[1]), self.W)
         activation_pair("Elman", self.activation)
 
     def pointwise(self, wx: Array, uh: Array, state: State) -> tuple[State, Array]:

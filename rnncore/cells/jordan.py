@@ -60,6 +60,7 @@ class Jordan(AffineCell):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        check_array("Jordan", "U", self.U, ("K", self.W.shape[1]), self.W)
         check_array("Jordan", "V", self.V, (self.W.shape[1], self.U.shape[0]), self.W)
         check_array("Jordan", "c", self.c, (self.U.shape[0],), self.W)
         activation_pair("Jordan", self.activation)

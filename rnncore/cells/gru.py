@@ -1,0 +1,123 @@
+"""The gated recurrent unit (Cho et al. 2014), in the two forms that share its name."""
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+
+from rnncore import init
+from rnncore.backend import Array, array_namespace, check_array, concat, sigmoid, split
+from rnncore.cell import AffineCell
+from rnncore.recurrence import State
+
+__all__ = ["GRU", "GRUOriginal"]
+
+
+@dataclass(frozen=True)
+class GRU(AffineCell):
+    """The GRU of torch and cuDNN: the reset gate acts after the product with U.
+
+        r, z, n = split(x W + b);  r_h, z_h, n_h = split(h U)
+        r = σ(r + r_h),  z = σ(z + z_h)
+        n = tanh(n + r ⊙ (n_h + b_hn))
+        h' = (1 - z) ⊙ n + z ⊙ h
+
+    Shapes: x (B, D), h (B, H); W (D, 3H), U (H, 3H), b (3H,), gates in the order r z n; b_hn (H,). State: (h,).
+    Output: h.
+
+    torch.nn.GRU is this cell with W = weight_ih.T, U = weight_hh.T, b_hn the last third of bias_hh, and b = bias_ih
+    plus the first two thirds of bias_hh. It keeps the old state where z is 1; some texts write 1 - z for z.
+
+    Paper: K. Cho et al., Learning phrase representations using RNN encoder-decoder for statistical machine
+    translation, 2014; the place of the reset gate: J. Chung et al., Empirical evaluation of gated recurrent neural
+    networks on sequence modeling, 2014.
+    """
+
+    b_hn: Array
+
+    @classmethod
+    def init(cls, rng: np.random.Generator, input_size: int, hidden_size: int, *, dtype: Any = np.float32) -> Self:
+        """Glorot-uniform W and orthogonal U, each gate drawn for itself; zero biases."""
+        W, U, b = init.gates(rng, input_size, hidden_size, 3, dtype=dtype)
+        return cls(W, U, b, b[:hidden_size].copy())
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        hidden_size = self.U.shape[0]
+        check_array("GRU", "U", self.U, (hidden_size, 3 * hidden_size), self.W)
+        check_array("GRU", "W", self.W, (self.W.shape[0], 3 * hidden_size), self.W)
+        check_array("GRU", "b_hn", self.b_hn, (hidden_size,), self.W)
+
+    def pointwise(self, wx: Array, uh: Array, state: State) -> tuple[State, tuple[Array, ...]]:
+        (h,) = state
+        r, z, n = split(wx, 3)
+        r_h, z_h, n_h = split(uh, 3)
+        r, z, n_h = sigmoid(r + r_h), sigmoid(z + z_h), n_h + self.b_hn
+        n = array_namespace(wx).tanh(n + r * n_h)
+        return (n + z * (h - n),), (h, r, z, n, n_h)
+
+    def pointwise_backward(
+        self, dstate: State, cache: tuple[Array, ...]
+    ) -> tuple[Array, Array, State, dict[str, Array]]:
+        (dh,) = dstate
+        h, r, z, n, n_h = cache
+        dn = dh * (1 - z) * (1 - n * n)
+        dr = dn * n_h * r * (1 - r)
+        dz = dh * (h - n) * z * (1 - z)
+        dn_h = dn * r
+        others = {"b_hn": array_namespace(dh).sum(dn_h, axis=0)}
+        return concat(dr, dz, dn), concat(dr, dz, dn_h), (dh * z,), others
+
+
+@dataclass(frozen=True)
+class GRUOriginal(AffineCell):
+    """The GRU of the paper: the reset gate acts on the state before the product.
+
+        r, z, n = split(x W + b);  r_h, z_h = split(h U)
+        r = σ(r + r_h),  z = σ(z + z_h)
+        n = tanh(n + (r ⊙ h) U_n)
+        h' = (1 - z) ⊙ n + z ⊙ h
+
+    Shapes: x (B, D), h (B, H); W (D, 3H), U (H, 2H), b (3H,), gates in the order r z n; U_n (H, H). State: (h,).
+    Output: h.
+
+    The product with U_n cannot wait for the others, so it is made step by step. Keras has this cell under
+    reset_after=False.
+
+    Paper: K. Cho et al., Learning phrase representations using RNN encoder-decoder for statistical machine
+    translation, 2014.
+    """
+
+    U_n: Array
+
+    @classmethod
+    def init(cls, rng: np.random.Generator, input_size: int, hidden_size: int, *, dtype: Any = np.float32) -> Self:
+        """Glorot-uniform W and orthogonal U and U_n, each gate drawn for itself; zero b."""
+        W, U, b = init.gates(rng, input_size, hidden_size, 3, dtype=dtype)
+        return cls(W, U[:, : 2 * hidden_size].copy(), b, U[:, 2 * hidden_size :].copy())
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        hidden_size = self.U.shape[0]
+        check_array("GRUOriginal", "U", self.U, (hidden_size, 2 * hidden_size), self.W)
+        check_array("GRUOriginal", "W", self.W, (self.W.shape[0], 3 * hidden_size), self.W)
+        check_array("GRUOriginal", "U_n", self.U_n, (hidden_size, hidden_size), self.W)
+
+    def pointwise(self, wx: Array, uh: Array, state: State) -> tuple[State, tuple[Array, ...]]:
+        (h,) = state
+        r, z, n = split(wx, 3)
+        r_h, z_h = split(uh, 2)
+        r, z = sigmoid(r + r_h), sigmoid(z + z_h)
+        n = array_namespace(wx).tanh(n + (r * h) @ self.U_n)
+        return (n + z * (h - n),), (h, r, z, n)
+
+    def pointwise_backward(
+        self, dstate: State, cache: tuple[Array, ...]
+    ) -> tuple[Array, Array, State, dict[str, Array]]:
+        (dh,) = dstate
+        h, r, z, n = cache
+        dn = dh * (1 - z) * (1 - n * n)
+        drh = dn @ self.U_n.T  # of r ⊙ h
+        dr = drh * h * r * (1 - r)
+        dz = dh * (h - n) * z * (1 - z)
+        return concat(dr, dz, dn), concat(dr, dz), (dh * z + drh * r,), {"U_n": (r * h).T @ dn}
