@@ -2,19 +2,34 @@
 
 from rnncore import init, losses, optim, tasks, testing, tree
 from rnncore.cell import AffineCell, Cell
-from rnncore.cells import CELLS, GRU, LSTM, Elman, GRUOriginal, Jordan
+from rnncore.cells import (
+    CELLS,
+    GRU,
+    LSTM,
+    LSTM1997,
+    CoupledLSTM,
+    Elman,
+    GRUOriginal,
+    Jordan,
+    PeepholeLSTM,
+    ProjectedLSTM,
+)
 from rnncore.layers import Dense
 
 __all__ = [
     "CELLS",
     "GRU",
     "LSTM",
+    "LSTM1997",
     "AffineCell",
     "Cell",
+    "CoupledLSTM",
     "Dense",
     "Elman",
     "GRUOriginal",
     "Jordan",
+    "PeepholeLSTM",
+    "ProjectedLSTM",
     "init",
     "losses",
     "optim",

@@ -193,6 +193,12 @@ class AffineCell(Cell):
         check_array(operation, "U", self.U, ("H", "G·H"), self.W)
         check_array(operation, "b", self.b, (self.W.shape[1],), self.W)
 
+    def _check_gates(self, count: int) -> None:
+        """W must be (D, count·H), U (H, count·H)."""
+        hidden_size, operation = self.U.shape[0], type(self).__name__
+        check_array(operation, "U", self.U, (hidden_size, count * hidden_size), self.W)
+        check_array(operation, "W", self.W, (self.W.shape[0], count * hidden_size), self.W)
+
     @abstractmethod
     def pointwise(self, wx: Array, uh: Array, state: State) -> tuple[State, Any]:
         """The new state from wx, uh (B, G·H) and the old state; and a cache."""

@@ -200,23 +200,6 @@ def test_gru_is_torch_gru(dtype, rtol):
     assert_close(actual, tree.map(numpy, expected), rtol=rtol, atol=rtol)
 
 
-def test_original_gru_is_a_plain_loop():
-    p = problem("GRUOriginal", backend="torch-cpu")
-    point = tree.map(lambda a: a.clone().requires_grad_(), p.point)
-    cell, xs, (h,) = point
-    (W_r, W_z, W_n), (b_r, b_z, b_n), (U_r, U_z) = cell.W.chunk(3, 1), cell.b.chunk(3), cell.U.chunk(2, 1)
-    ys = []
-    for x in xs:
-        r = torch.sigmoid(x @ W_r + b_r + h @ U_r)
-        z = torch.sigmoid(x @ W_z + b_z + h @ U_z)
-        h = (1 - z) * torch.tanh(x @ W_n + b_n + (r * h) @ cell.U_n) + z * h
-        ys.append(h)
-    assert_close(torch.stack(ys).detach(), p.cell.forward(p.xs, p.state)[0], **ROUNDING)
-    loss = inner(torch.stack(ys), p.dys) + inner(h, p.dstate[0])
-    expected = iter(torch.autograd.grad(loss, [leaf for _, leaf in tree.leaves(point)]))
-    assert_close(p.gradient(), tree.map(lambda _: next(expected), p.point), **ROUNDING)
-
-
 def test_the_two_grus_differ():
     p = problem("GRU")
     gates = 2 * p.cell.U.shape[0]

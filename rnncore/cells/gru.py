@@ -43,10 +43,8 @@ class GRU(AffineCell):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        hidden_size = self.U.shape[0]
-        check_array("GRU", "U", self.U, (hidden_size, 3 * hidden_size), self.W)
-        check_array("GRU", "W", self.W, (self.W.shape[0], 3 * hidden_size), self.W)
-        check_array("GRU", "b_hn", self.b_hn, (hidden_size,), self.W)
+        self._check_gates(3)
+        check_array("GRU", "b_hn", self.b_hn, (self.U.shape[0],), self.W)
 
     def pointwise(self, wx: Array, uh: Array, state: State) -> tuple[State, tuple[Array, ...]]:
         (h,) = state

@@ -6,7 +6,7 @@ from typing import Any, Self
 import numpy as np
 
 from rnncore import init
-from rnncore.backend import Array, array_namespace, check_array, concat, sigmoid, split
+from rnncore.backend import Array, array_namespace, concat, sigmoid, split
 from rnncore.cell import AffineCell
 from rnncore.recurrence import State
 
@@ -42,16 +42,12 @@ class LSTM(AffineCell):
     ) -> Self:
         """Glorot-uniform W and orthogonal U, each gate drawn for itself; zero b, but `forget_bias` for f."""
         W, U, b = init.gates(rng, input_size, hidden_size, 4, dtype=dtype)
-        if not np.isfinite(forget_bias):
-            raise ValueError(f"LSTM: forget_bias must be finite, received {forget_bias}")
-        b[hidden_size : 2 * hidden_size] = forget_bias
+        b[hidden_size : 2 * hidden_size] = init.finite("LSTM", "forget_bias", forget_bias)
         return cls(W, U, b)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        hidden_size = self.U.shape[0]
-        check_array("LSTM", "U", self.U, (hidden_size, 4 * hidden_size), self.W)
-        check_array("LSTM", "W", self.W, (self.W.shape[0], 4 * hidden_size), self.W)
+        self._check_gates(4)
 
     @property
     def state_shapes(self) -> tuple[tuple[int, ...], ...]:

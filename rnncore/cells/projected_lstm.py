@@ -1,0 +1,86 @@
+"""The LSTM with a recurrent projection (Sak, Senior and Beaufays 2014)."""
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+
+from rnncore import init
+from rnncore.backend import Array, array_namespace, check_array, concat, sigmoid, split
+from rnncore.cell import AffineCell
+from rnncore.recurrence import State
+
+__all__ = ["ProjectedLSTM"]
+
+
+@dataclass(frozen=True)
+class ProjectedLSTM(AffineCell):
+    """LSTM whose output is projected to P numbers before it comes back: U costs P rows instead of H.
+
+        i, f, g, o = split(x W + h U + b)
+        c' = σ(f) ⊙ c + σ(i) ⊙ tanh(g)
+        h' = (σ(o) ⊙ tanh(c')) R
+
+    Shapes: x (B, D), h (B, P), c (B, H); W (D, 4H), U (P, 4H), b (4H,), gates in the order i f g o; R (H, P).
+    State: (h, c). Output: h.
+
+    torch.nn.LSTM with proj_size=P is this cell with R = weight_hr.T. The paper's cell has peepholes, and a second
+    projection that does not come back; this one has neither.
+
+    Paper: H. Sak, A. Senior, F. Beaufays, Long short-term memory based recurrent neural network architectures for
+    large vocabulary speech recognition, arXiv 1402.1128, 2014.
+    """
+
+    R: Array
+
+    @classmethod
+    def init(
+        cls,
+        rng: np.random.Generator,
+        input_size: int,
+        hidden_size: int,
+        projection_size: int | None = None,
+        *,
+        forget_bias: float = 1.0,
+        dtype: Any = np.float32,
+    ) -> Self:
+        """As LSTM.init, and a Glorot-uniform R; `projection_size` is `hidden_size` unless told."""
+        projection_size = hidden_size if projection_size is None else projection_size
+        W, _, b = init.gates(rng, input_size, hidden_size, 4, dtype=dtype)
+        U = [init.orthogonal(rng, projection_size, hidden_size, dtype=dtype) for _ in range(4)]
+        b[hidden_size : 2 * hidden_size] = init.finite("ProjectedLSTM", "forget_bias", forget_bias)
+        R = init.glorot_uniform(rng, hidden_size, projection_size, dtype=dtype)
+        return cls(W, np.concatenate(U, axis=1), b, R)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_array("ProjectedLSTM", "R", self.R, ("H", self.U.shape[0]), self.W)
+        check_array("ProjectedLSTM", "U", self.U, ("P", 4 * self.R.shape[0]), self.W)
+        check_array("ProjectedLSTM", "W", self.W, ("D", 4 * self.R.shape[0]), self.W)
+
+    @property
+    def state_shapes(self) -> tuple[tuple[int, ...], ...]:
+        return (self.U.shape[:1], self.R.shape[:1])
+
+    def pointwise(self, wx: Array, uh: Array, state: State) -> tuple[State, tuple[Array, ...]]:
+        xp, (_, c) = array_namespace(wx), state
+        i, f, g, o = split(wx + uh, 4)
+        i, f, g, o = sigmoid(i), sigmoid(f), xp.tanh(g), sigmoid(o)
+        c_new = f * c + i * g
+        tanh_c = xp.tanh(c_new)
+        return ((o * tanh_c) @ self.R, c_new), (c, i, f, g, o, tanh_c)
+
+    def pointwise_backward(
+        self, dstate: State, cache: tuple[Array, ...]
+    ) -> tuple[Array, Array, State, dict[str, Array]]:
+        dh, dc = dstate
+        c, i, f, g, o, tanh_c = cache
+        dm = dh @ self.R.T  # of σ(o) ⊙ tanh(c')
+        dc = dc + dm * o * (1 - tanh_c * tanh_c)
+        da = concat(
+            dc * g * i * (1 - i),
+            dc * c * f * (1 - f),
+            dc * i * (1 - g * g),
+            dm * tanh_c * o * (1 - o),
+        )
+        return da, da, (0, dc * f), {"R": (o * tanh_c).T @ dh}
