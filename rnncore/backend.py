@@ -4,6 +4,8 @@ Everything in `rnncore` is written against the array API standard. `array_namesp
 that came in; where they live (CPU or GPU) and what they are (float32 or float64) is then the caller's choice.
 """
 
+import math
+import numbers
 import operator
 from typing import Any
 
@@ -19,6 +21,7 @@ __all__ = [
     "array_namespace",
     "check_array",
     "check_dtype",
+    "check_finite",
     "check_floating",
     "check_whole",
     "concat",
@@ -114,6 +117,13 @@ def check_dtype(operation: str, dtype: Any) -> None:
         known = False
     if not known:
         raise TypeError(f"{operation}: dtype must be float32 or float64, received {dtype}")
+
+
+def check_finite(operation: str, name: str, value: Any) -> float:
+    """`value` as a float; ValueError where it is no number, nan or infinite."""
+    if not isinstance(value, numbers.Real) or not math.isfinite(value):
+        raise ValueError(f"{operation}: {name} must be a finite number, received {value!r}")
+    return float(value)
 
 
 def check_floating(operation: str, name: str, array: Array) -> None:

@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from rnncore.backend import check_dtype, check_whole
+from rnncore.backend import check_dtype, check_finite, check_whole
 
-__all__ = ["finite", "gates", "glorot_uniform", "identity", "orthogonal"]
+__all__ = ["gates", "glorot_uniform", "identity", "orthogonal"]
 
 
 def glorot_uniform(rng: np.random.Generator, rows: int, columns: int, *, dtype: Any = np.float32) -> np.ndarray:
@@ -45,14 +45,7 @@ def gates(
 def identity(size: int, *, scale: float = 1.0, dtype: Any = np.float32) -> np.ndarray:
     """`scale` times the identity (size, size)."""
     _sizes("identity", size, size, dtype)
-    return finite("identity", "scale", scale) * np.eye(size, dtype=dtype)
-
-
-def finite(operation: str, name: str, value: float) -> float:
-    """`value` as a float; ValueError where it is nan or infinite."""
-    if not np.isfinite(value):
-        raise ValueError(f"{operation}: {name} must be finite, received {value}")
-    return float(value)
+    return check_finite("identity", "scale", scale) * np.eye(size, dtype=dtype)
 
 
 def _check(operation: str, rng: Any, rows: int, columns: int, dtype: Any) -> None:

@@ -1,6 +1,7 @@
 """Every cell of the registry, forward and backward: a new cell is tested by being in `CELLS`."""
 
 import dataclasses
+import inspect
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from tests.conftest import BACKENDS, LAYOUTS, STEPS, TORCH, VARIANTS, problem, r
 every_variant = pytest.mark.parametrize(("name", "options"), VARIANTS)
 every_layout = pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
 every_cell = pytest.mark.parametrize("name", CELLS)
+WITH_FORGET_BIAS = [name for name, kind in CELLS.items() if "forget_bias" in inspect.signature(kind.init).parameters]
 WITH_ACTIVATION = [name for name, kind in CELLS.items() if "activation" in {f.name for f in dataclasses.fields(kind)}]
 every_backend = pytest.mark.parametrize("backend", BACKENDS)
 ROUNDING = {"rtol": 1e-12, "atol": 1e-12}
@@ -505,6 +507,20 @@ def test_init_refuses(name, rng):
             init(rng, 3, 4, dtype=dtype)
     with refuses(TypeError, "rng must be a np.random.Generator, received a int"):
         init(0, 3, 4)
+
+
+@pytest.mark.parametrize("bias", [np.nan, np.inf, "1", None])
+@pytest.mark.parametrize("name", WITH_FORGET_BIAS)
+def test_init_refuses_a_forget_bias_that_is_no_number(name, bias, rng):
+    with refuses(ValueError, f"{name}: forget_bias must be a finite number, received {bias!r}"):
+        CELLS[name].init(rng, 3, 4, forget_bias=bias)
+
+
+@pytest.mark.parametrize("name", WITH_FORGET_BIAS)
+def test_forget_bias_is_that_of_the_forget_gate(name, rng):
+    b = CELLS[name].init(rng, 3, 4, forget_bias=2.5).b.reshape(-1, 4)
+    assert np.array_equal(np.flatnonzero((b == 2.5).all(axis=1)), [0 if len(b) == 3 else 1])
+    assert np.count_nonzero(b) == 4
 
 
 @pytest.mark.parametrize("name", WITH_ACTIVATION)

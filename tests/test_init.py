@@ -78,5 +78,5 @@ def test_dtypes_are_floating(dtype, rng):
 
 @pytest.mark.parametrize("scale", [math.nan, math.inf])
 def test_scale_is_finite(scale):
-    with refuses(ValueError, f"identity: scale must be finite, received {scale}"):
+    with refuses(ValueError, f"identity: scale must be a finite number, received {scale}"):
         init.identity(3, scale=scale)

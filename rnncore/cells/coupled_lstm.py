@@ -6,7 +6,7 @@ from typing import Any, Self
 import numpy as np
 
 from rnncore import init
-from rnncore.backend import Array, array_namespace, concat, sigmoid, split
+from rnncore.backend import Array, array_namespace, check_finite, concat, sigmoid, split
 from rnncore.cell import AffineCell
 from rnncore.recurrence import State
 
@@ -40,7 +40,7 @@ class CoupledLSTM(AffineCell):
     ) -> Self:
         """Glorot-uniform W and orthogonal U, each gate drawn for itself; zero b, but `forget_bias` for f."""
         W, U, b = init.gates(rng, input_size, hidden_size, 3, dtype=dtype)
-        b[:hidden_size] = init.finite("CoupledLSTM", "forget_bias", forget_bias)
+        b[:hidden_size] = check_finite("CoupledLSTM", "forget_bias", forget_bias)
         return cls(W, U, b)
 
     def __post_init__(self) -> None:

@@ -6,7 +6,7 @@ from typing import Any, Self
 import numpy as np
 
 from rnncore import init
-from rnncore.backend import Array, array_namespace, concat, sigmoid, split
+from rnncore.backend import Array, array_namespace, check_finite, concat, sigmoid, split
 from rnncore.cell import AffineCell
 from rnncore.recurrence import State
 
@@ -42,7 +42,7 @@ class LSTM(AffineCell):
     ) -> Self:
         """Glorot-uniform W and orthogonal U, each gate drawn for itself; zero b, but `forget_bias` for f."""
         W, U, b = init.gates(rng, input_size, hidden_size, 4, dtype=dtype)
-        b[hidden_size : 2 * hidden_size] = init.finite("LSTM", "forget_bias", forget_bias)
+        b[hidden_size : 2 * hidden_size] = check_finite("LSTM", "forget_bias", forget_bias)
         return cls(W, U, b)
 
     def __post_init__(self) -> None:

@@ -6,7 +6,7 @@ from typing import Any, Self
 import numpy as np
 
 from rnncore import init
-from rnncore.backend import Array, array_namespace, check_array, concat, sigmoid, split
+from rnncore.backend import Array, array_namespace, check_array, check_finite, concat, sigmoid, split
 from rnncore.cell import AffineCell
 from rnncore.recurrence import State
 
@@ -42,7 +42,7 @@ class PeepholeLSTM(AffineCell):
     ) -> Self:
         """As LSTM.init; zero peepholes."""
         W, U, b = init.gates(rng, input_size, hidden_size, 4, dtype=dtype)
-        b[hidden_size : 2 * hidden_size] = init.finite("PeepholeLSTM", "forget_bias", forget_bias)
+        b[hidden_size : 2 * hidden_size] = check_finite("PeepholeLSTM", "forget_bias", forget_bias)
         return cls(W, U, b, np.zeros(3 * hidden_size, dtype=dtype))
 
     def __post_init__(self) -> None:

@@ -6,7 +6,7 @@ from typing import Any, Self
 import numpy as np
 
 from rnncore import init
-from rnncore.backend import Array, array_namespace, check_array, concat, sigmoid, split
+from rnncore.backend import Array, array_namespace, check_array, check_finite, concat, sigmoid, split
 from rnncore.cell import AffineCell
 from rnncore.recurrence import State
 
@@ -48,7 +48,7 @@ class ProjectedLSTM(AffineCell):
         projection_size = hidden_size if projection_size is None else projection_size
         W, _, b = init.gates(rng, input_size, hidden_size, 4, dtype=dtype)
         U = [init.orthogonal(rng, projection_size, hidden_size, dtype=dtype) for _ in range(4)]
-        b[hidden_size : 2 * hidden_size] = init.finite("ProjectedLSTM", "forget_bias", forget_bias)
+        b[hidden_size : 2 * hidden_size] = check_finite("ProjectedLSTM", "forget_bias", forget_bias)
         R = init.glorot_uniform(rng, hidden_size, projection_size, dtype=dtype)
         return cls(W, np.concatenate(U, axis=1), b, R)
 
