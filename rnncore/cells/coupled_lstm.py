@@ -5,16 +5,15 @@ from typing import Any, Self
 
 import numpy as np
 
-from rnncore import init
-from rnncore.backend import Array, array_namespace, check_finite, concat, sigmoid, split
-from rnncore.cell import AffineCell
+from rnncore.backend import Array, array_namespace, concat, sigmoid, split
+from rnncore.cells.lstm import MemoryCell
 from rnncore.recurrence import State
 
 __all__ = ["CoupledLSTM"]
 
 
 @dataclass(frozen=True)
-class CoupledLSTM(AffineCell):
+class CoupledLSTM(MemoryCell):
     """Coupled input and forget gate (CIFG): what is forgotten makes room for as much that is new.
 
         f, g, o = split(x W + h U + b)
@@ -28,6 +27,9 @@ class CoupledLSTM(AffineCell):
     arXiv 1503.04069, 2015.
     """
 
+    gates = 3
+    forget_gate = 0
+
     @classmethod
     def init(
         cls,
@@ -39,17 +41,7 @@ class CoupledLSTM(AffineCell):
         dtype: Any = np.float32,
     ) -> Self:
         """Glorot-uniform W and orthogonal U, each gate drawn for itself; zero b, but `forget_bias` for f."""
-        W, U, b = init.gates(rng, input_size, hidden_size, 3, dtype=dtype)
-        b[:hidden_size] = check_finite("CoupledLSTM", "forget_bias", forget_bias)
-        return cls(W, U, b)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self._check_gates(3)
-
-    @property
-    def state_shapes(self) -> tuple[tuple[int, ...], ...]:
-        return (self.U.shape[:1], self.U.shape[:1])
+        return cls(*cls._weights(rng, input_size, hidden_size, forget_bias, dtype))
 
     def pointwise(self, wx: Array, uh: Array, state: State) -> tuple[State, tuple[Array, ...]]:
         xp, (_, c) = array_namespace(wx), state

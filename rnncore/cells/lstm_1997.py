@@ -7,14 +7,14 @@ import numpy as np
 
 from rnncore import init
 from rnncore.backend import Array, array_namespace, concat, sigmoid, split
-from rnncore.cell import AffineCell
+from rnncore.cells.lstm import MemoryCell
 from rnncore.recurrence import State
 
 __all__ = ["LSTM1997"]
 
 
 @dataclass(frozen=True)
-class LSTM1997(AffineCell):
+class LSTM1997(MemoryCell):
     """LSTM without a forget gate: the cell state only ever adds up, and its gradient passes unchanged.
 
         i, g, o = split(x W + h U + b)
@@ -29,18 +29,12 @@ class LSTM1997(AffineCell):
     Paper: S. Hochreiter, J. Schmidhuber, Long short-term memory, Neural Computation 9, 1997.
     """
 
+    gates = 3
+
     @classmethod
     def init(cls, rng: np.random.Generator, input_size: int, hidden_size: int, *, dtype: Any = np.float32) -> Self:
         """Glorot-uniform W and orthogonal U, each gate drawn for itself; zero b."""
-        return cls(*init.gates(rng, input_size, hidden_size, 3, dtype=dtype))
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self._check_gates(3)
-
-    @property
-    def state_shapes(self) -> tuple[tuple[int, ...], ...]:
-        return (self.U.shape[:1], self.U.shape[:1])
+        return cls(*init.gates(rng, input_size, hidden_size, cls.gates, dtype=dtype))
 
     def pointwise(self, wx: Array, uh: Array, state: State) -> tuple[State, tuple[Array, ...]]:
         xp, (_, c) = array_namespace(wx), state

@@ -5,16 +5,15 @@ from typing import Any, Self
 
 import numpy as np
 
-from rnncore import init
-from rnncore.backend import Array, array_namespace, check_array, check_finite, concat, sigmoid, split
-from rnncore.cell import AffineCell
+from rnncore.backend import Array, array_namespace, check_array, concat, sigmoid, split
+from rnncore.cells.lstm import MemoryCell
 from rnncore.recurrence import State
 
 __all__ = ["PeepholeLSTM"]
 
 
 @dataclass(frozen=True)
-class PeepholeLSTM(AffineCell):
+class PeepholeLSTM(MemoryCell):
     """LSTM with peepholes: i and f see the old cell state, o the new one, each unit its own.
 
         i, f, g, o = split(x W + h U + b);  p_i, p_f, p_o = split(p)
@@ -30,6 +29,9 @@ class PeepholeLSTM(AffineCell):
 
     p: Array
 
+    gates = 4
+    forget_gate = 1
+
     @classmethod
     def init(
         cls,
@@ -41,18 +43,13 @@ class PeepholeLSTM(AffineCell):
         dtype: Any = np.float32,
     ) -> Self:
         """As LSTM.init; zero peepholes."""
-        W, U, b = init.gates(rng, input_size, hidden_size, 4, dtype=dtype)
-        b[hidden_size : 2 * hidden_size] = check_finite("PeepholeLSTM", "forget_bias", forget_bias)
-        return cls(W, U, b, np.zeros(3 * hidden_size, dtype=dtype))
+        return cls(
+            *cls._weights(rng, input_size, hidden_size, forget_bias, dtype), np.zeros(3 * hidden_size, dtype=dtype)
+        )
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._check_gates(4)
         check_array("PeepholeLSTM", "p", self.p, (3 * self.U.shape[0],), self.W)
-
-    @property
-    def state_shapes(self) -> tuple[tuple[int, ...], ...]:
-        return (self.U.shape[:1], self.U.shape[:1])
 
     def pointwise(self, wx: Array, uh: Array, state: State) -> tuple[State, tuple[Array, ...]]:
         xp, (_, c) = array_namespace(wx), state

@@ -6,8 +6,9 @@ from typing import Any, Self
 import numpy as np
 
 from rnncore import init
-from rnncore.backend import Array, array_namespace, check_array, check_finite, concat, sigmoid, split
+from rnncore.backend import Array, check_array, check_finite
 from rnncore.cell import AffineCell
+from rnncore.cells.lstm import lstm, lstm_backward
 from rnncore.recurrence import State
 
 __all__ = ["ProjectedLSTM"]
@@ -62,25 +63,14 @@ class ProjectedLSTM(AffineCell):
     def state_shapes(self) -> tuple[tuple[int, ...], ...]:
         return (self.U.shape[:1], self.R.shape[:1])
 
-    def pointwise(self, wx: Array, uh: Array, state: State) -> tuple[State, tuple[Array, ...]]:
-        xp, (_, c) = array_namespace(wx), state
-        i, f, g, o = split(wx + uh, 4)
-        i, f, g, o = sigmoid(i), sigmoid(f), xp.tanh(g), sigmoid(o)
-        c_new = f * c + i * g
-        tanh_c = xp.tanh(c_new)
-        return ((o * tanh_c) @ self.R, c_new), (c, i, f, g, o, tanh_c)
+    def pointwise(self, wx: Array, uh: Array, state: State) -> tuple[State, tuple[Array, Any]]:
+        m, c, cache = lstm(wx + uh, state[1])
+        return (m @ self.R, c), (m, cache)
 
     def pointwise_backward(
-        self, dstate: State, cache: tuple[Array, ...]
+        self, dstate: State, cache: tuple[Array, Any]
     ) -> tuple[Array, Array, State, dict[str, Array]]:
         dh, dc = dstate
-        c, i, f, g, o, tanh_c = cache
-        dm = dh @ self.R.T  # of σ(o) ⊙ tanh(c')
-        dc = dc + dm * o * (1 - tanh_c * tanh_c)
-        da = concat(
-            dc * g * i * (1 - i),
-            dc * c * f * (1 - f),
-            dc * i * (1 - g * g),
-            dm * tanh_c * o * (1 - o),
-        )
-        return da, da, (0, dc * f), {"R": (o * tanh_c).T @ dh}
+        m, lstm_cache = cache
+        da, dc = lstm_backward(dh @ self.R.T, dc, lstm_cache)
+        return da, da, (0, dc), {"R": m.T @ dh}
