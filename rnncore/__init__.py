@@ -1,41 +1,14 @@
 """Recurrent networks by hand: every cell, forward and backward, proven, on NumPy and torch arrays."""
 
-from rnncore import init, losses, optim, tasks, testing, tree
-from rnncore.cell import AffineCell, Cell
-from rnncore.cells import (
-    CELLS,
-    GRU,
-    LSTM,
-    LSTM1997,
-    CoupledLSTM,
-    Elman,
-    GRUOriginal,
-    Jordan,
-    PeepholeLSTM,
-    ProjectedLSTM,
-)
+from typing import TYPE_CHECKING
+
+from rnncore import cells, init, losses, optim, tasks, testing, tree
+from rnncore.cell import AffineCell, Cell, InputCell
+from rnncore.cells import *  # noqa: F403 (all of the registry)
 from rnncore.layers import Dense
 
-__all__ = [
-    "CELLS",
-    "GRU",
-    "LSTM",
-    "LSTM1997",
-    "AffineCell",
-    "Cell",
-    "CoupledLSTM",
-    "Dense",
-    "Elman",
-    "GRUOriginal",
-    "Jordan",
-    "PeepholeLSTM",
-    "ProjectedLSTM",
-    "init",
-    "losses",
-    "optim",
-    "tasks",
-    "testing",
-    "tree",
-]
+if not TYPE_CHECKING:  # as in cells
+    __all__ = ["AffineCell", "Cell", "Dense", "InputCell", "init", "losses", "optim", "tasks", "testing", "tree"]
+    __all__ += cells.__all__
 
 __version__ = "0.1.0"

@@ -36,11 +36,20 @@ __all__ = [
 
 def array_namespace(*arrays: Array) -> Any:
     """The array API namespace shared by `arrays`; TypeError where they are no arrays, or of two libraries."""
+    kinds = {type(array) for array in arrays}
+    if len(kinds) == 1 and (known := _NAMESPACES.get(*kinds)):
+        return known
     try:
-        return _array_namespace(*arrays)
+        found = _array_namespace(*arrays)
     except TypeError as error:
-        kinds = ", ".join(sorted({type(a).__module__ + "." + type(a).__qualname__ for a in arrays}))
-        raise TypeError(f"expected arrays of one library (NumPy or torch), received: {kinds}") from error
+        names = ", ".join(sorted(kind.__module__ + "." + kind.__qualname__ for kind in kinds))
+        raise TypeError(f"expected arrays of one library (NumPy or torch), received: {names}") from error
+    if len(kinds) == 1:
+        _NAMESPACES[kinds.pop()] = found
+    return found
+
+
+_NAMESPACES: dict[type, Any] = {}  # by type of array: asking costs as much as a small product
 
 
 def sigmoid(x: Array) -> Array:

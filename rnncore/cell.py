@@ -5,16 +5,21 @@ rows, so an affine map reads `x @ W + b`.
 """
 
 import dataclasses
+import operator
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, ClassVar, Self, TypeVar, cast
+
+import numpy as np
 
 from rnncore import recurrence, tree
 from rnncore.backend import Array, array_namespace, check_array, check_floating, check_whole, concat, device
-from rnncore.recurrence import Packing, State, Tape
+from rnncore.recurrence import Packing, Segment, State, Tape
 
-__all__ = ["AffineCell", "Cell"]
+__all__ = ["AffineCell", "Cell", "InputCell", "Others", "Product", "gathered"]
+
+C = TypeVar("C", bound="Cell")
 
 
 @dataclass(frozen=True)
@@ -55,6 +60,22 @@ class Cell(ABC):
     def gradients(self, xs: Array, dprojected: Array, residues: list[Any]) -> tuple[Array, Self]:
         """Gradients of rows xs (N, …) and of the parameters, from those of the projected rows and from all residues."""
 
+    # -- what a cell may define
+
+    kernel: ClassVar[Any] = None
+    """The same run made fast for NumPy arrays: an object with `scan` and `scan_backward`, see `rnncore.kernels.cpu`."""
+
+    def effective(self) -> "Cell":
+        """The cell whose steps are run: this one, unless its parameters stand for others, such as U = exp(A - Aᵀ).
+
+        It is made once for a sequence. Its inputs and states have the shapes of this cell's.
+        """
+        return self
+
+    def effective_backward(self, grads: Any) -> Self:
+        """The derivative of `effective`: gradient of this cell's parameters from that of the effective cell's."""
+        return cast(Self, grads)
+
     # -- what every cell then has
 
     def initial_state(self, batch_size: int) -> State:
@@ -69,22 +90,28 @@ class Cell(ABC):
         operation = f"{type(self).__name__}.step"
         check_array(operation, "x", x, ("B", *self.input_shape), self._like)
         self._check_state(operation, "state", state, x.shape[0])
-        state, cache = self.advance(self.project(x), state)
-        return state, (x, cache)
+        cell = self.effective()
+        state, cache = cell.advance(cell.project(x), state)
+        return state, (x, cell, cache)
 
     def step_backward(self, dstate: State, cache: Any) -> tuple[Array, State, Self]:
         """Gradients of `step`: from that of the new state to those of x, the old state and the parameters."""
         operation = f"{type(self).__name__}.step_backward"
-        if not isinstance(cache, tuple) or len(cache) != 2:
+        if not isinstance(cache, tuple) or len(cache) != 3:
             raise TypeError(f"{operation}: cache must be what step returned last, received a {type(cache).__name__}")
-        x, step_cache = cache
+        x, cell, step_cache = cache
         self._check_state(operation, "dstate", dstate, x.shape[0])
-        dprojected, dstate, residue = self.retreat(dstate, step_cache)
-        dx, grads = self.gradients(x, dprojected, [residue])
-        return dx, dstate, grads
+        dprojected, dstate, residue = cell.retreat(dstate, step_cache)
+        dx, grads = cell.gradients(x, dprojected, [residue])
+        return dx, dstate, self.effective_backward(grads)
 
     def forward(
-        self, xs: Array, state: State | None = None, lengths: Iterable[int] | None = None, reverse: bool = False
+        self,
+        xs: Array,
+        state: State | None = None,
+        lengths: Iterable[int] | None = None,
+        reverse: bool = False,
+        checkpoint: int | None = None,
     ) -> tuple[Array, State, Tape]:
         """Run over whole sequences.
 
@@ -94,6 +121,8 @@ class Cell(ABC):
             lengths: (B,), how many steps of each sequence are valid; all T where None. Outputs beyond a sequence's
                 end are zeros, and its final state is the one after its last valid step.
             reverse: read each sequence from its own last step to its first; `ys[t]` still belongs to `xs[t]`.
+            checkpoint: keep the state before steps 0, k, 2k, … alone, and let `backward` run each k steps again: the
+                same gradients from T / k states and k caches instead of T caches; least for k about √T.
 
         Returns:
             outputs ys (T, B, H), the final state, and the tape that `backward` reads.
@@ -107,10 +136,18 @@ class Cell(ABC):
         if state is None:
             state = self.initial_state(batch)
         self._check_state(operation, "state", state, batch)
+        if checkpoint is not None:
+            checkpoint = check_whole(operation, "checkpoint", checkpoint, 1)
         packing = Packing.of(operation, steps, batch, lengths, reverse)
-        rows = packing.pack(xs)
-        ys, state, caches = recurrence.forward(self.advance, self.project(rows), state, packing)
-        return packing.unpack(ys), state, Tape(rows, caches, packing, self._form)
+        rows, cell, state = packing.pack(xs), self.effective(), packing.sort(state)
+        outputs, segments = [], []
+        for start, stop in _spans(len(packing.sizes), checkpoint):
+            before = state
+            ys, state, caches = cell.scan(packing.rows(rows, start, stop), state, packing.sizes[start:stop])
+            outputs.append(ys)
+            segments.append(Segment(start, stop, before, None if checkpoint else caches))
+        ys = outputs[0] if len(outputs) == 1 else concat(*outputs, axis=0)
+        return packing.unpack(ys), packing.unsort(state), Tape(rows, segments, packing, cell, self._form)
 
     def backward(
         self, dys: Array | None, tape: Tape, dstate: State | None = None, window: int | None = None
@@ -133,9 +170,9 @@ class Cell(ABC):
         operation = f"{type(self).__name__}.backward"
         if not isinstance(tape, Tape):
             raise TypeError(f"{operation}: tape must be what forward returned last, received a {type(tape).__name__}")
-        if tape.cell != self._form:
-            raise ValueError(f"{operation}: tape must be of {self._form}, received that of {tape.cell}")
-        packing = tape.packing
+        if tape.form != self._form:
+            raise ValueError(f"{operation}: tape must be of {self._form}, received that of {tape.form}")
+        packing, cell = tape.packing, tape.cell
         if dys is not None:
             shape = (packing.steps, packing.batch, *self.state_shapes[0])
             check_array(operation, "dys", dys, shape, self._like)
@@ -144,21 +181,55 @@ class Cell(ABC):
         self._check_state(operation, "dstate", dstate, packing.batch)
         if window is not None:
             window = check_whole(operation, "window", window, 1)
-        doutputs = None if dys is None else packing.pack(dys)
-        dprojected, dstate, residues = recurrence.backward(self.retreat, doutputs, dstate, tape.caches, packing, window)
-        joined = concat(self.project(tape.xs[:0]), *dprojected, axis=0)
-        dxs, grads = self.gradients(tape.xs, joined, residues)
-        return packing.unpack(dxs), dstate, grads
+        drows, dstate = None if dys is None else packing.pack(dys), packing.sort(dstate)
+        dinputs, total = [], None
+        for segment in reversed(tape.segments):
+            start, stop, caches = segment.start, segment.stop, segment.caches
+            rows, sizes = packing.rows(tape.xs, start, stop), packing.sizes[start:stop]
+            if caches is None:
+                _, _, caches = cell.scan(rows, segment.state, sizes)
+            douts = None if drows is None else packing.rows(drows, start, stop)
+            cuts = [bool(window and t and t % window == 0) for t in range(start, stop)]
+            dxs, dstate, grads = cell.scan_backward(rows, douts, dstate, caches, sizes, cuts)
+            dinputs.append(dxs)
+            total = grads if total is None else tree.map(operator.add, total, grads)
+        dxs = dinputs[0] if len(dinputs) == 1 else concat(*reversed(dinputs), axis=0)
+        return packing.unpack(dxs), packing.unsort(dstate), self.effective_backward(total)
+
+    def scan(self, rows: Array, state: State, sizes: tuple[int, ...]) -> tuple[Array, State, Any]:
+        """Run over packed rows (N, …), sizes[t] of them at step t: outputs (N, …), final state, and caches."""
+        if self.kernel and isinstance(rows, np.ndarray):
+            return cast(tuple[Array, State, Any], self.kernel.scan(self, rows, state, sizes))
+        return recurrence.forward(self.advance, self.project(rows), state, sizes)
+
+    def scan_backward(
+        self, rows: Array, dys: Array | None, dstate: State, caches: Any, sizes: tuple[int, ...], cuts: list[bool]
+    ) -> tuple[Array, State, Self]:
+        """The derivative of `scan`: gradients of the rows, of the initial state and of the parameters.
+
+        Nothing flows back from a step t with cuts[t] to the one before.
+        """
+        if self.kernel and isinstance(rows, np.ndarray):
+            found = self.kernel.scan_backward(self, rows, dys, dstate, caches, sizes, cuts)
+            return cast(tuple[Array, State, Self], found)
+        dprojected, dstate, residues = recurrence.backward(self.retreat, dys, dstate, caches, sizes, cuts)
+        joined = concat(self.project(rows[:0]), *dprojected, axis=0)
+        dxs, grads = self.gradients(rows, joined, residues)
+        return dxs, dstate, grads
 
     @property
     def _like(self) -> Array:
-        return next(tree.leaves(self))[1]
+        return next(tree.leaves(self, and_fixed=True))[1]
 
     @property
     def _form(self) -> str:
-        """Class, options, and dtype and shape of each parameter: what a tape and its cell must have in common."""
-        options = (f"{f.name}={getattr(self, f.name)!r}" for f in dataclasses.fields(self) if f.metadata.get("static"))
-        shapes = (f"{path}={leaf.dtype}{tuple(leaf.shape)}" for path, leaf in tree.leaves(self))
+        """Class, options, and dtype and shape of each array: what a tape and its cell must have in common."""
+        options = (
+            f"{f.name}={getattr(self, f.name)!r}"
+            for f in dataclasses.fields(self)
+            if f.metadata.get("static") and not f.metadata.get("fixed")
+        )
+        shapes = (f"{path}={leaf.dtype}{tuple(leaf.shape)}" for path, leaf in tree.leaves(self, and_fixed=True))
         return f"{type(self).__name__}({', '.join([*shapes, *options])})"
 
     def _check_state(self, operation: str, name: str, state: State, batch: int) -> None:
@@ -169,6 +240,60 @@ class Cell(ABC):
             )
         for i, (part, shape) in enumerate(zip(state, self.state_shapes, strict=True)):
             check_array(operation, f"{name}[{i}]", part, (batch, *shape), self._like)
+
+
+@dataclass(frozen=True)
+class Product:
+    """The gradient left.T @ right of a matrix, to be made for all steps at once; left (B, M), right (B, N)."""
+
+    left: Array
+    right: Array
+
+
+Others = dict[str, Any]
+"""What a step adds to the gradients of parameters, by name: a `Product`; or an array (B, …), to be summed over all its
+axes but the parameter's own; or for a tuple of parameters a tuple of these."""
+
+
+@dataclass(frozen=True)
+class InputCell(Cell):
+    """A cell with an affine map of its input alone, wx = x W + b; the state enters in `pointwise(wx, state)`.
+
+    The product is made for all steps before the loop, and its gradients after it.
+
+    Shapes: W (D, G·H), b (G·H,) for G gates side by side.
+    """
+
+    W: Array
+    b: Array
+
+    def __post_init__(self) -> None:
+        _check_input_map(self)
+
+    @abstractmethod
+    def pointwise(self, wx: Array, state: State) -> tuple[State, Any]:
+        """The new state from wx (B, G·H) and the old state; and a cache."""
+
+    @abstractmethod
+    def pointwise_backward(self, dstate: State, cache: Any) -> tuple[Array, State, Others]:
+        """Gradients of wx, of the old state, and of other parameters than W and b."""
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        return (self.W.shape[0],)
+
+    def project(self, xs: Array) -> Array:
+        return xs @ self.W + self.b
+
+    def advance(self, projected: Array, state: State) -> tuple[State, Any]:
+        return self.pointwise(projected, state)
+
+    def retreat(self, dstate: State, cache: Any) -> tuple[Array, State, Any]:
+        return self.pointwise_backward(dstate, cache)
+
+    def gradients(self, xs: Array, dprojected: Array, residues: list[Any]) -> tuple[Array, Self]:
+        dW, db = xs.T @ dprojected, array_namespace(xs).sum(dprojected, axis=0)
+        return dprojected @ self.W.T, gathered(self, residues, W=dW, b=db)
 
 
 @dataclass(frozen=True)
@@ -187,11 +312,8 @@ class AffineCell(Cell):
     b: Array
 
     def __post_init__(self) -> None:
-        operation = type(self).__name__
-        check_floating(operation, "W", self.W)
-        check_array(operation, "W", self.W, ("D", "G·H"), self.W)
-        check_array(operation, "U", self.U, ("H", "G·H"), self.W)
-        check_array(operation, "b", self.b, (self.W.shape[1],), self.W)
+        _check_input_map(self)
+        check_array(type(self).__name__, "U", self.U, ("H", "G·H"), self.W)
 
     def _check_gates(self, count: int) -> None:
         """W must be (D, count·H), U (H, count·H)."""
@@ -204,8 +326,9 @@ class AffineCell(Cell):
         """The new state from wx, uh (B, G·H) and the old state; and a cache."""
 
     @abstractmethod
-    def pointwise_backward(self, dstate: State, cache: Any) -> tuple[Array, Array, State, dict[str, Array]]:
-        """Gradients of wx, of uh, of the old state beside the path through uh, and of other parameters by name."""
+    def pointwise_backward(self, dstate: State, cache: Any) -> tuple[Array, Array, State, Others]:
+        """Gradients of wx, of uh, of the old state beside the path through uh (0 for h where there is none), and of
+        other parameters than W, U and b."""
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -225,20 +348,41 @@ class AffineCell(Cell):
     def retreat(self, dstate: State, cache: Any) -> tuple[Array, State, Any]:
         h, step_cache = cache
         dwx, duh, (dh, *rest), others = self.pointwise_backward(dstate, step_cache)
-        return dwx, (dh + duh @ self.U.T, *rest), (h, duh, others)
+        return dwx, (dh + duh @ self.U.T, *rest), others | {"U": Product(h, duh)}
 
     def gradients(self, xs: Array, dprojected: Array, residues: list[Any]) -> tuple[Array, Self]:
-        xp = array_namespace(xs)
-        others = {f.name: xp.zeros_like(getattr(self, f.name)) for f in dataclasses.fields(self) if _is_other(f)}
-        h, duh = self.U.T[:0], self.U[:0]
-        if residues:
-            h = concat(*(r[0] for r in residues), axis=0)
-            duh = concat(*(r[1] for r in residues), axis=0)
-        for residue in residues:
-            others |= {name: others[name] + gradient for name, gradient in residue[2].items()}
-        dW, db, dU = xs.T @ dprojected, xp.sum(dprojected, axis=0), h.T @ duh
-        return dprojected @ self.W.T, dataclasses.replace(self, W=dW, U=dU, b=db, **others)
+        dW, db = xs.T @ dprojected, array_namespace(xs).sum(dprojected, axis=0)
+        return dprojected @ self.W.T, gathered(self, residues, W=dW, b=db)
 
 
-def _is_other(field: Any) -> bool:
-    return field.name not in ("W", "U", "b") and not field.metadata.get("static")
+def gathered(cell: C, residues: list[Others], **known: Array) -> C:
+    """The gradient of a cell: what is `known`, and for the other parameters the sum of what each step adds."""
+    fields = (f.name for f in dataclasses.fields(cell) if not f.metadata.get("static") and f.name not in known)
+    others = {name: _sum([residue[name] for residue in residues], getattr(cell, name)) for name in fields}
+    return dataclasses.replace(cell, **known, **others)
+
+
+def _sum(parts: list[Any], like: Any) -> Any:
+    """The sum over all steps of what each adds to the gradient of a parameter `like`."""
+    if isinstance(like, tuple):
+        return tuple(_sum([part[i] for part in parts], p) for i, p in enumerate(like))
+    xp = array_namespace(like)
+    if not parts:
+        return xp.zeros_like(like)
+    if isinstance(parts[0], Product):
+        left, right = concat(*(p.left for p in parts), axis=0), concat(*(p.right for p in parts), axis=0)
+        return left.T @ right
+    return xp.sum(xp.reshape(concat(*parts, axis=0), (-1, *like.shape)), axis=0)
+
+
+def _check_input_map(cell: Any) -> None:
+    operation = type(cell).__name__
+    check_floating(operation, "W", cell.W)
+    check_array(operation, "W", cell.W, ("D", "G·H"), cell.W)
+    check_array(operation, "b", cell.b, (cell.W.shape[1],), cell.W)
+
+
+def _spans(steps: int, length: int | None) -> list[tuple[int, int]]:
+    """0 … steps in pieces of `length`, in one where None."""
+    length = length or max(1, steps)
+    return [(start, min(start + length, steps)) for start in range(0, max(1, steps), length)]

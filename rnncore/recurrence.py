@@ -14,7 +14,7 @@ import numpy as np
 
 from rnncore.backend import Array, array_namespace, check_whole, concat, device, take_rows
 
-__all__ = ["Packing", "State", "Tape", "backward", "forward"]
+__all__ = ["Packing", "Segment", "State", "Tape", "backward", "forward", "head", "join"]
 
 State = tuple[Array, ...]
 """The state of a cell: arrays of B rows. The first of them is the cell's output."""
@@ -61,6 +61,12 @@ class Packing:
             rows = take_rows(concat(rows, padding, axis=0), source)
         return array_namespace(rows).reshape(rows, (self.steps, self.batch, *rows.shape[1:]))
 
+    def rows(self, rows: Array, start: int, stop: int) -> Array:
+        """Those of packed rows (N, …) that belong to steps start … stop - 1."""
+        if (start, stop) == (0, len(self.sizes)):
+            return rows
+        return rows[sum(self.sizes[:start]) : sum(self.sizes[:stop])]
+
     def sort(self, state: State) -> State:
         """The rows of a state in packed order."""
         return state if self.order is None else tuple(take_rows(s, self.order) for s in state)
@@ -71,32 +77,44 @@ class Packing:
 
 
 @dataclass(frozen=True)
+class Segment:
+    """Consecutive steps start … stop - 1 of a run: the state before them (in packed order), and each step's cache;
+    caches None: `backward` runs these steps again first."""
+
+    start: int
+    stop: int
+    state: State
+    caches: Any
+
+
+@dataclass(frozen=True)
 class Tape:
-    """What `forward` leaves for `backward`: the packed inputs, each step's cache, how they were packed, and of which
-    kind of cell they are."""
+    """What `forward` leaves for `backward`: the packed inputs, the run in segments, how the steps were packed, the cell
+    whose steps were run, and the form of the one that was asked to."""
 
     xs: Array
-    caches: list[Any]
+    segments: list[Segment]
     packing: Packing
-    cell: str
+    cell: Any
+    form: str
 
 
 def forward(
-    advance: Callable[[Array, State], tuple[State, Any]], inputs: Array, state: State, packing: Packing
+    advance: Callable[[Array, State], tuple[State, Any]], inputs: Array, state: State, sizes: tuple[int, ...]
 ) -> tuple[Array, State, list[Any]]:
     """Run `advance` over packed `inputs` (N, …); return outputs (N, …), the final state and each step's cache.
 
-    The final state of a sequence is the one after its own last step.
+    The first sizes[t] rows of the state take part in step t. The final state of a sequence is the one after its own
+    last step.
     """
-    state = packing.sort(state)
     outputs, caches, start = [state[0][:0]], [], 0
-    for n in packing.sizes:
-        new, cache = advance(inputs[start : start + n], _head(state, n))
-        state = _join(new, state, n)
+    for n in sizes:
+        new, cache = advance(inputs[start : start + n], head(state, n))
+        state = join(new, state, n)
         outputs.append(new[0])
         caches.append(cache)
         start += n
-    return concat(*outputs, axis=0), packing.unsort(state), caches
+    return concat(*outputs, axis=0), state, caches
 
 
 def backward(
@@ -104,43 +122,43 @@ def backward(
     doutputs: Array | None,
     dstate: State,
     caches: list[Any],
-    packing: Packing,
-    window: int | None,
+    sizes: tuple[int, ...],
+    cuts: list[bool],
 ) -> tuple[list[Array], State, list[Any]]:
     """BPTT: run `retreat` from the last step to the first.
 
     At step t the gradient of the state is what the later steps send back (at a sequence's end: `dstate`) plus, in
-    `state[0]`, the gradient `doutputs` of that step's own output. `window=k` cuts what goes back across steps
-    k, 2k, …: the gradient that automatic differentiation gives when the state is detached there.
+    `state[0]`, the gradient `doutputs` of that step's own output. Where cuts[t], nothing goes back beyond step t: the
+    gradient that automatic differentiation gives when the state is detached there.
 
     Returns the gradient of each step's inputs, of the initial state, and what else `retreat` returned, in order of t.
     """
-    dstate = packing.sort(dstate)
-    dinputs, residues, end = [], [], sum(packing.sizes)
-    for t in reversed(range(len(packing.sizes))):
-        n = packing.sizes[t]
-        dnew = _head(dstate, n)
+    dinputs, residues, end = [], [], sum(sizes)
+    for t in reversed(range(len(sizes))):
+        n = sizes[t]
+        dnew = head(dstate, n)
         if doutputs is not None:
             dnew = (dnew[0] + doutputs[end - n : end], *dnew[1:])
         dinput, dold, residue = retreat(dnew, caches[t])
-        if window and t and t % window == 0:
+        if cuts[t]:
             dold = tuple(array_namespace(d).zeros_like(d) for d in dold)
-        dstate = _join(dold, dstate, n)
+        dstate = join(dold, dstate, n)
         dinputs.append(dinput)
         residues.append(residue)
         end -= n
-    return dinputs[::-1], packing.unsort(dstate), residues[::-1]
+    return dinputs[::-1], dstate, residues[::-1]
 
 
-def _head(state: State, n: int) -> State:
+def head(state: State, n: int) -> State:
+    """The first n rows of a state."""
     return state if n == state[0].shape[0] else tuple(s[:n] for s in state)
 
 
-def _join(head: State, state: State, n: int) -> State:
-    """`state` with its first n rows replaced by `head`."""
+def join(first: State, state: State, n: int) -> State:
+    """`state` with its first n rows replaced by `first`."""
     if n == state[0].shape[0]:
-        return head
-    return tuple(concat(h, s[n:], axis=0) for h, s in zip(head, state, strict=True))
+        return first
+    return tuple(concat(h, s[n:], axis=0) for h, s in zip(first, state, strict=True))
 
 
 def _lengths(operation: str, lengths: Iterable[int], steps: int, batch: int) -> np.ndarray:

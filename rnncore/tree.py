@@ -10,12 +10,28 @@ from typing import Any
 
 from rnncore.backend import Array
 
-__all__ = ["leaves", "map", "static"]
+__all__ = ["convert", "fixed", "leaves", "map", "static"]
 
 
 def static(**options: Any) -> Any:
     """A dataclass field that is no parameter: `map` and `leaves` pass it by."""
     return dataclasses.field(metadata={"static": True}, **options)
+
+
+def fixed() -> Any:
+    """A dataclass field that holds an array which is not trained: `map` and `leaves` pass it by, `convert` does not."""
+    return dataclasses.field(metadata={"static": True, "fixed": True})
+
+
+def convert(function: Callable[[Array], Array], tree: Any) -> Any:
+    """`function` of every array of `tree`, fixed ones too: a change of dtype, library or device.
+
+    All arrays of a dataclass are changed at once, so that it never sees two kinds together.
+    """
+    children = _children(tree, "fixed")
+    if children is None:
+        return function(tree)
+    return _rebuilt(tree, {key: convert(function, child) for key, child in children.items()})
 
 
 def map(function: Callable[..., Any], tree: Any, *others: Any) -> Any:
@@ -34,28 +50,34 @@ def map(function: Callable[..., Any], tree: Any, *others: Any) -> Any:
         key: map(function, child, *((_children(other) or {})[key] for other in others))
         for key, child in children.items()
     }
-    if dataclasses.is_dataclass(tree) and not isinstance(tree, type):
-        return dataclasses.replace(tree, **mapped)
-    if isinstance(tree, dict):
-        return mapped
-    return type(tree)(*mapped.values()) if hasattr(tree, "_fields") else type(tree)(mapped.values())
+    return _rebuilt(tree, mapped)
 
 
-def leaves(tree: Any) -> Iterator[tuple[str, Array]]:
-    """The leaves of `tree` in order, each with its path: ``("0.W", array)``."""
-    children = _children(tree)
+def leaves(tree: Any, *, and_fixed: bool = False) -> Iterator[tuple[str, Array]]:
+    """The leaves of `tree` in order, each with its path: ``("0.W", array)``; fixed arrays too where asked."""
+    children = _children(tree, "fixed" if and_fixed else "")
     if children is None:
         yield "", tree
         return
     for key, child in children.items():
-        for path, leaf in leaves(child):
+        for path, leaf in leaves(child, and_fixed=and_fixed):
             yield (f"{key}.{path}" if path else str(key)), leaf
 
 
-def _children(tree: Any) -> dict[Any, Any] | None:
-    """What lies directly below a node; None for a leaf."""
+def _children(tree: Any, also: str = "") -> dict[Any, Any] | None:
+    """What lies directly below a node, with the fields marked as `also`; None for a leaf."""
     if dataclasses.is_dataclass(tree) and not isinstance(tree, type):
-        return {f.name: getattr(tree, f.name) for f in dataclasses.fields(tree) if not f.metadata.get("static")}
+        fields = (f for f in dataclasses.fields(tree) if not f.metadata.get("static") or f.metadata.get(also))
+        return {f.name: getattr(tree, f.name) for f in fields}
     if isinstance(tree, tuple | list):
         return dict(enumerate(tree))
     return dict(tree) if isinstance(tree, dict) else None
+
+
+def _rebuilt(tree: Any, children: dict[Any, Any]) -> Any:
+    """A node like `tree` with these children."""
+    if dataclasses.is_dataclass(tree) and not isinstance(tree, type):
+        return dataclasses.replace(tree, **children)
+    if isinstance(tree, dict):
+        return children
+    return type(tree)(*children.values()) if hasattr(tree, "_fields") else type(tree)(children.values())

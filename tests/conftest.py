@@ -48,8 +48,8 @@ VARIANTS = list(variants())
 def to(backend, values):
     """A tree of NumPy arrays on another backend and device."""
     if backend == "numpy":
-        return tree.map(np.array, values)
-    return tree.map(lambda a: torch.tensor(np.asarray(a), device=backend.removeprefix("torch-")), values)
+        return tree.convert(np.array, values)
+    return tree.convert(lambda a: torch.tensor(np.asarray(a), device=backend.removeprefix("torch-")), values)
 
 
 @dataclasses.dataclass(frozen=True)

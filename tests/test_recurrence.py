@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from rnncore import CELLS, recurrence, tree
 from rnncore.recurrence import Packing
-from rnncore.testing import assert_close
-from tests.conftest import BACKENDS, LAYOUTS, LENGTHS, STEPS, problem, to
+from rnncore.testing import assert_close, check_gradients
+from tests.conftest import BACKENDS, LAYOUTS, LENGTHS, STEPS, problem, refuses, to
 
 every_cell = pytest.mark.parametrize("name", CELLS)
 every_layout = pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
@@ -145,7 +145,8 @@ def test_a_window_as_long_as_the_sequence_is_full_bptt(name, layout):
     p = problem(name, None, layout)
     for window in (STEPS, STEPS + 3, np.int64(STEPS)):
         assert_close(p.gradient(window), p.gradient(), rtol=0, atol=0)
-    assert not np.allclose(p.gradient(2)[0].U, p.gradient()[0].U)
+    cut, full = (dict(tree.leaves(p.gradient(window))) for window in (2, None))
+    assert any(np.abs(cut[path] - full[path]).max() > 1e-3 for path in full)
 
 
 @every_cell
@@ -160,6 +161,65 @@ def test_no_dys_and_no_dstate_are_zeros(name, layout, window):
         (p.cell.backward(p.dys, tape, None, window), p.cell.backward(p.dys, tape, zeros[1], window)),
     ]:
         assert_close(without, given_zeros, rtol=0, atol=0)
+
+
+# -- segments: kept apart, or one after the other
+
+
+@every_backend
+@every_cell
+@every_layout
+@pytest.mark.parametrize("window", [None, 3])
+@pytest.mark.parametrize("checkpoint", [1, 2, 4, STEPS, STEPS + 1])
+def test_checkpointed_is_plain(name, layout, backend, window, checkpoint):
+    p = problem(name, None, layout, backend=backend)
+    ys, final, tape = p.cell.forward(p.xs, p.state, **layout)
+    expected = ys, final, p.cell.backward(p.dys, tape, p.dstate, window)
+    ys, final, tape = p.cell.forward(p.xs, p.state, **layout, checkpoint=checkpoint)
+    assert_close((ys, final, p.cell.backward(p.dys, tape, p.dstate, window)), expected, **ROUNDING)
+    assert [segment.caches for segment in tape.segments] == [None] * -(-STEPS // checkpoint)
+
+
+@every_backend
+@every_cell
+@pytest.mark.parametrize("cut", [1, 3, 4])
+def test_chunk_after_chunk_is_the_whole_sequence(name, backend, cut):
+    p = problem(name, backend=backend)
+    state, runs = p.state, []
+    for part in (slice(cut), slice(cut, None)):
+        ys, state, tape = p.cell.forward(p.xs[part], state)
+        runs.append((part, ys, tape))
+    dstate, total = p.dstate, tree.map(lambda w: 0 * w, p.cell)
+    whole_ys, whole_state, _ = p.cell.forward(p.xs, p.state)
+    grads, dxs, dinitial = p.gradient()
+    assert_close(state, whole_state, **ROUNDING)
+    for part, ys, tape in reversed(runs):
+        dx, dstate, part_grads = p.cell.backward(p.dys[part], tape, dstate)
+        total = tree.map(lambda a, b: a + b, total, part_grads)
+        assert_close((ys, dx), (whole_ys[part], dxs[part]), **ROUNDING)
+    assert_close((total, dstate), (grads, dinitial), **ROUNDING)
+
+
+@every_backend
+@every_cell
+@every_layout
+def test_gradient_arriving_at_some_steps_and_sequences_only(name, backend, layout, rng):
+    p = problem(name, None, layout, backend=backend)
+    loss_at = np.array([[0, 1, 0, 1], [1, 0, 0, 0], [0, 0, 0, 0], [0, 0, 1, 0], [0, 0, 0, 0]], dtype=float)
+    mask = to(backend, loss_at.reshape(loss_at.shape + (1,) * (len(p.dys.shape) - 2)))
+    zeros = tuple(0 * d for d in p.dstate)
+    p = dataclasses.replace(p, dys=p.dys * mask, dstate=zeros)
+    check_gradients(p.loss, p.point, p.gradient(), rng)
+    at_the_end = dataclasses.replace(p, dys=0 * p.dys, dstate=(1 + zeros[0], *zeros[1:]))
+    check_gradients(at_the_end.loss, p.point, at_the_end.gradient(), rng)
+
+
+@every_cell
+@pytest.mark.parametrize("checkpoint", [0, -1, 1.5, True, "2"])
+def test_a_checkpoint_that_is_no_number_of_steps_is_refused(name, checkpoint):
+    p = problem(name)
+    with refuses(ValueError, f"{name}.forward: checkpoint must be an integer from 1, received {checkpoint!r}"):
+        p.cell.forward(p.xs, checkpoint=checkpoint)
 
 
 # -- packing
@@ -203,12 +263,16 @@ def test_unsort_undoes_sort(case):
 
 def test_backward_returns_every_step_in_order():
     """A state that counts: its gradient at step t is that of all steps after it, and t is what each step leaves."""
-    packing = Packing.of("test", 4, 2, [2, 4], reverse=False)
     doutputs = np.arange(6.0)[:, None]
     dinputs, dstate, left = recurrence.backward(
-        lambda dstate, t: (dstate[0], dstate, t), doutputs, (np.array([[10.0], [20.0]]),), [0, 1, 2, 3], packing, None
+        lambda dstate, t: (dstate[0], dstate, t),
+        doutputs,
+        (np.array([[20.0], [10.0]]),),
+        [0, 1, 2, 3],
+        (2, 2, 1, 1),
+        [False] * 4,
     )
-    # packed rows: step 0 of sequences 1 and 0, step 1 of both, then steps 2 and 3 of sequence 1
+    # packed rows: step 0 of the longer and the shorter sequence, step 1 of both, then steps 2 and 3 of the longer
     assert [d.ravel().tolist() for d in dinputs] == [[31, 14], [31, 13], [29], [25]]
-    assert dstate[0].ravel().tolist() == [14, 31]
+    assert dstate[0].ravel().tolist() == [31, 14]
     assert left == [0, 1, 2, 3]

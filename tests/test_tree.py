@@ -1,5 +1,6 @@
 """Trees of arrays."""
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -47,3 +48,20 @@ def test_map_refuses_another_form(cell, rng):
     ]:
         with refuses(ValueError, f"tree.map: a {type(other).__name__}", f"the form of this {type(one).__name__}"):
             tree.map(lambda a, b: a, one, other)
+
+
+@dataclass(frozen=True)
+class Half:
+    trained: np.ndarray
+    kept: np.ndarray = tree.fixed()
+    option: str = tree.static(default="on")
+
+
+def test_fixed_arrays_are_converted_but_not_mapped(cell):
+    point = (Half(cell.W, cell.U), [cell.b])
+    assert [path for path, _ in tree.leaves(point)] == ["0.trained", "1.0"]
+    assert [path for path, _ in tree.leaves(point, and_fixed=True)] == ["0.trained", "0.kept", "1.0"]
+    assert_close(tree.map(np.negative, point)[0].kept, cell.U, rtol=0, atol=0)
+    narrow = tree.convert(np.float32, point)
+    assert {leaf.dtype for _, leaf in tree.leaves(narrow, and_fixed=True)} == {np.dtype(np.float32)}
+    assert narrow[0].option == "on"

@@ -1,4 +1,6 @@
-"""Recurrent cells, one short file each. `CELLS` maps each public name to its class."""
+"""Recurrent cells, one short file each. `CELLS` maps each public name to its class; a line here adds a cell."""
+
+from typing import TYPE_CHECKING
 
 from rnncore.cell import Cell
 from rnncore.cells.coupled_lstm import CoupledLSTM
@@ -10,20 +12,12 @@ from rnncore.cells.lstm_1997 import LSTM1997
 from rnncore.cells.peephole_lstm import PeepholeLSTM
 from rnncore.cells.projected_lstm import ProjectedLSTM
 
-__all__ = [
-    "CELLS",
-    "GRU",
-    "LSTM",
-    "LSTM1997",
-    "CoupledLSTM",
-    "Elman",
-    "GRUOriginal",
-    "Jordan",
-    "PeepholeLSTM",
-    "ProjectedLSTM",
-]
-
 CELLS: dict[str, type[Cell]] = {
-    cell.__name__: cell
-    for cell in (Elman, Jordan, LSTM1997, LSTM, PeepholeLSTM, CoupledLSTM, ProjectedLSTM, GRUOriginal, GRU)
+    name: value
+    for name, value in list(globals().items())
+    if isinstance(value, type) and issubclass(value, Cell) and value is not Cell
 }
+"""Every cell imported above, by its name."""
+
+if not TYPE_CHECKING:  # a type checker cannot follow a list that is made; without one it takes every import
+    __all__ = ["CELLS", *CELLS]

@@ -6,6 +6,7 @@ from typing import Any, Self
 import numpy as np
 
 from rnncore.backend import Array, array_namespace, concat, sigmoid, split
+from rnncore.cell import Others
 from rnncore.cells.lstm import MemoryCell
 from rnncore.recurrence import State
 
@@ -51,9 +52,7 @@ class CoupledLSTM(MemoryCell):
         tanh_c = xp.tanh(c_new)
         return (o * tanh_c, c_new), (c, f, g, o, tanh_c)
 
-    def pointwise_backward(
-        self, dstate: State, cache: tuple[Array, ...]
-    ) -> tuple[Array, Array, State, dict[str, Array]]:
+    def pointwise_backward(self, dstate: State, cache: tuple[Array, ...]) -> tuple[Array, Array, State, Others]:
         dh, dc = dstate
         c, f, g, o, tanh_c = cache
         dc = dc + dh * o * (1 - tanh_c * tanh_c)

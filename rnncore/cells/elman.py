@@ -8,7 +8,7 @@ import numpy as np
 from rnncore import init, tree
 from rnncore.activations import activation_pair
 from rnncore.backend import Array, check_array
-from rnncore.cell import AffineCell
+from rnncore.cell import AffineCell, Others
 from rnncore.recurrence import State
 
 __all__ = ["Elman"]
@@ -60,7 +60,7 @@ class Elman(AffineCell):
         h = phi(wx + uh)
         return (h,), h
 
-    def pointwise_backward(self, dstate: State, cache: Array) -> tuple[Array, Array, State, dict[str, Array]]:
+    def pointwise_backward(self, dstate: State, cache: Array) -> tuple[Array, Array, State, Others]:
         _, derivative = activation_pair("Elman", self.activation)
         da = dstate[0] * derivative(cache)
         return da, da, (0,), {}

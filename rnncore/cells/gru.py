@@ -7,7 +7,7 @@ import numpy as np
 
 from rnncore import init
 from rnncore.backend import Array, array_namespace, check_array, concat, sigmoid, split
-from rnncore.cell import AffineCell
+from rnncore.cell import AffineCell, Others, Product
 from rnncore.recurrence import State
 
 __all__ = ["GRU", "GRUOriginal"]
@@ -54,17 +54,14 @@ class GRU(AffineCell):
         n = array_namespace(wx).tanh(n + r * n_h)
         return (n + z * (h - n),), (h, r, z, n, n_h)
 
-    def pointwise_backward(
-        self, dstate: State, cache: tuple[Array, ...]
-    ) -> tuple[Array, Array, State, dict[str, Array]]:
+    def pointwise_backward(self, dstate: State, cache: tuple[Array, ...]) -> tuple[Array, Array, State, Others]:
         (dh,) = dstate
         h, r, z, n, n_h = cache
         dn = dh * (1 - z) * (1 - n * n)
         dr = dn * n_h * r * (1 - r)
         dz = dh * (h - n) * z * (1 - z)
         dn_h = dn * r
-        others = {"b_hn": array_namespace(dh).sum(dn_h, axis=0)}
-        return concat(dr, dz, dn), concat(dr, dz, dn_h), (dh * z,), others
+        return concat(dr, dz, dn), concat(dr, dz, dn_h), (dh * z,), {"b_hn": dn_h}
 
 
 @dataclass(frozen=True)
@@ -109,13 +106,11 @@ class GRUOriginal(AffineCell):
         n = array_namespace(wx).tanh(n + (r * h) @ self.U_n)
         return (n + z * (h - n),), (h, r, z, n)
 
-    def pointwise_backward(
-        self, dstate: State, cache: tuple[Array, ...]
-    ) -> tuple[Array, Array, State, dict[str, Array]]:
+    def pointwise_backward(self, dstate: State, cache: tuple[Array, ...]) -> tuple[Array, Array, State, Others]:
         (dh,) = dstate
         h, r, z, n = cache
         dn = dh * (1 - z) * (1 - n * n)
         drh = dn @ self.U_n.T  # of r ⊙ h
         dr = drh * h * r * (1 - r)
         dz = dh * (h - n) * z * (1 - z)
-        return concat(dr, dz, dn), concat(dr, dz), (dh * z + drh * r,), {"U_n": (r * h).T @ dn}
+        return concat(dr, dz, dn), concat(dr, dz), (dh * z + drh * r,), {"U_n": Product(r * h, dn)}

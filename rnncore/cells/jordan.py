@@ -7,8 +7,8 @@ import numpy as np
 
 from rnncore import init, tree
 from rnncore.activations import activation_pair
-from rnncore.backend import Array, array_namespace, check_array
-from rnncore.cell import AffineCell
+from rnncore.backend import Array, check_array
+from rnncore.cell import AffineCell, Others, Product
 from rnncore.recurrence import State
 
 __all__ = ["Jordan"]
@@ -73,12 +73,10 @@ class Jordan(AffineCell):
         y = g(h @ self.V + self.c)
         return (y,), (h, y)
 
-    def pointwise_backward(
-        self, dstate: State, cache: tuple[Array, Array]
-    ) -> tuple[Array, Array, State, dict[str, Array]]:
+    def pointwise_backward(self, dstate: State, cache: tuple[Array, Array]) -> tuple[Array, Array, State, Others]:
         h, y = cache
         _, phi_derivative = activation_pair("Jordan", self.activation)
         _, g_derivative = activation_pair("Jordan", self.output_activation)
         do = dstate[0] * g_derivative(y)
         da = (do @ self.V.T) * phi_derivative(h)
-        return da, da, (0,), {"V": h.T @ do, "c": array_namespace(do).sum(do, axis=0)}
+        return da, da, (0,), {"V": Product(h, do), "c": do}

@@ -7,7 +7,7 @@ import numpy as np
 
 from rnncore import init
 from rnncore.backend import Array, array_namespace, check_finite, concat, sigmoid, split
-from rnncore.cell import AffineCell
+from rnncore.cell import AffineCell, Others
 from rnncore.recurrence import State
 
 __all__ = ["LSTM", "MemoryCell", "lstm", "lstm_backward"]
@@ -99,9 +99,7 @@ class LSTM(MemoryCell):
         h, c, cache = lstm(wx + uh, state[1])
         return (h, c), cache
 
-    def pointwise_backward(
-        self, dstate: State, cache: tuple[Array, ...]
-    ) -> tuple[Array, Array, State, dict[str, Array]]:
+    def pointwise_backward(self, dstate: State, cache: tuple[Array, ...]) -> tuple[Array, Array, State, Others]:
         dh, dc = dstate
         da, dc = lstm_backward(dh, dc, cache)
         return da, da, (0, dc), {}

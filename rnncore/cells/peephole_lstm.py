@@ -6,6 +6,7 @@ from typing import Any, Self
 import numpy as np
 
 from rnncore.backend import Array, array_namespace, check_array, concat, sigmoid, split
+from rnncore.cell import Others
 from rnncore.cells.lstm import MemoryCell
 from rnncore.recurrence import State
 
@@ -60,9 +61,7 @@ class PeepholeLSTM(MemoryCell):
         o, tanh_c = sigmoid(o + p_o * c_new), xp.tanh(c_new)
         return (o * tanh_c, c_new), (c, c_new, i, f, g, o, tanh_c)
 
-    def pointwise_backward(
-        self, dstate: State, cache: tuple[Array, ...]
-    ) -> tuple[Array, Array, State, dict[str, Array]]:
+    def pointwise_backward(self, dstate: State, cache: tuple[Array, ...]) -> tuple[Array, Array, State, Others]:
         dh, dc = dstate
         c, c_new, i, f, g, o, tanh_c = cache
         p_i, p_f, p_o = split(self.p, 3)
@@ -70,5 +69,5 @@ class PeepholeLSTM(MemoryCell):
         dc = dc + dh * o * (1 - tanh_c * tanh_c) + do * p_o
         di, df, dg = dc * g * i * (1 - i), dc * c * f * (1 - f), dc * i * (1 - g * g)
         da = concat(di, df, dg, do)
-        dp = array_namespace(dh).sum(concat(di * c, df * c, do * c_new), axis=0)
+        dp = concat(di * c, df * c, do * c_new)
         return da, da, (0, dc * f + di * p_i + df * p_f), {"p": dp}

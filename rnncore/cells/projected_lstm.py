@@ -7,7 +7,7 @@ import numpy as np
 
 from rnncore import init
 from rnncore.backend import Array, check_array, check_finite
-from rnncore.cell import AffineCell
+from rnncore.cell import AffineCell, Others, Product
 from rnncore.cells.lstm import lstm, lstm_backward
 from rnncore.recurrence import State
 
@@ -67,10 +67,8 @@ class ProjectedLSTM(AffineCell):
         m, c, cache = lstm(wx + uh, state[1])
         return (m @ self.R, c), (m, cache)
 
-    def pointwise_backward(
-        self, dstate: State, cache: tuple[Array, Any]
-    ) -> tuple[Array, Array, State, dict[str, Array]]:
+    def pointwise_backward(self, dstate: State, cache: tuple[Array, Any]) -> tuple[Array, Array, State, Others]:
         dh, dc = dstate
         m, lstm_cache = cache
         da, dc = lstm_backward(dh @ self.R.T, dc, lstm_cache)
-        return da, da, (0, dc), {"R": m.T @ dh}
+        return da, da, (0, dc), {"R": Product(m, dh)}
