@@ -1,69 +1,63 @@
-"""Cells that torch.nn lacks, against their equations written once more as a plain loop, differentiated by autograd."""
+"""Every cell against its equations written once more as a plain loop, and against other libraries that have it."""
+
+import importlib
+import pkgutil
 
 import numpy as np
 import pytest
 import torch
-from torch import sigmoid, tanh
 
-from rnncore import tree
+from rnncore import CELLS, tree
 from rnncore.testing import assert_close
+from tests import oracles
 from tests.conftest import problem
 
 ROUNDING = {"rtol": 1e-12, "atol": 1e-12}
+MODULES = [importlib.import_module(f"tests.oracles.{info.name}") for info in pkgutil.iter_modules(oracles.__path__)]
+STEPS = {name: step for module in MODULES for name, step in module.STEPS.items()}
+LIBRARY = {name: make for module in MODULES for name, make in getattr(module, "LIBRARY", {}).items()}
+ELSEWHERE = {"Elman", "Jordan", "LSTM", "GRU", "ProjectedLSTM"}  # compared with torch.nn or their equations: test_cells
 
 
-def gates(cell, x, h, count):
-    return (x @ cell.W + cell.b + h @ cell.U).chunk(count, dim=1)
+def run(step, xs, state):
+    """Outputs and final state of a plain loop."""
+    ys = []
+    for x in xs:
+        state = step(x, *state)
+        ys.append(state[0])
+    return torch.stack(ys), state
 
 
-def gru_original(cell, x, h):
-    (W_r, W_z, W_n), (b_r, b_z, b_n), (U_r, U_z) = cell.W.chunk(3, 1), cell.b.chunk(3), cell.U.chunk(2, 1)
-    r, z = sigmoid(x @ W_r + b_r + h @ U_r), sigmoid(x @ W_z + b_z + h @ U_z)
-    return ((1 - z) * tanh(x @ W_n + b_n + (r * h) @ cell.U_n) + z * h,)
-
-
-def lstm_1997(cell, x, h, c):
-    i, g, o = gates(cell, x, h, 3)
-    c = c + sigmoid(i) * tanh(g)
-    return sigmoid(o) * tanh(c), c
-
-
-def coupled_lstm(cell, x, h, c):
-    f, g, o = gates(cell, x, h, 3)
-    c = sigmoid(f) * c + (1 - sigmoid(f)) * tanh(g)
-    return sigmoid(o) * tanh(c), c
-
-
-def peephole_lstm(cell, x, h, c):
-    i, f, g, o = gates(cell, x, h, 4)
-    p_i, p_f, p_o = cell.p.chunk(3)
-    c = sigmoid(f + p_f * c) * c + sigmoid(i + p_i * c) * tanh(g)
-    return sigmoid(o + p_o * c) * tanh(c), c
-
-
-STEPS = {
-    "GRUOriginal": gru_original,
-    "LSTM1997": lstm_1997,
-    "CoupledLSTM": coupled_lstm,
-    "PeepholeLSTM": peephole_lstm,
-}
+def compare(p, step, point):
+    """The outputs, the final state and all gradients of a `Problem` with those of `step` under autograd."""
+    _, xs, state = point
+    ys, final = run(step, xs, state)
+    actual, actual_final, _ = p.cell.forward(p.xs, p.state)
+    assert_close((actual, actual_final), tree.map(torch.Tensor.detach, (ys, final)), **ROUNDING)
+    loss = (ys * p.dys).sum() + sum((s * d).sum() for s, d in zip(final, p.dstate, strict=True))
+    leaves = [leaf for _, leaf in tree.leaves(point)]
+    expected = iter(torch.autograd.grad(loss, leaves, materialize_grads=True))
+    return tree.map(lambda _: next(expected), point)
 
 
 @pytest.mark.parametrize("name", STEPS)
 def test_cell_is_its_equations(name):
     p = problem(name, backend="torch-cpu")
     point = tree.map(lambda a: a.clone().requires_grad_(), p.point)
-    cell, xs, state = point
-    ys = []
-    for x in xs:
-        state = STEPS[name](cell, x, *state)
-        ys.append(state[0])
-    ys = torch.stack(ys)
-    actual, final, _ = p.cell.forward(p.xs, p.state)
-    assert_close((actual, final), tree.map(torch.Tensor.detach, (ys, state)), **ROUNDING)
-    loss = (ys * p.dys).sum() + sum((s * d).sum() for s, d in zip(state, p.dstate, strict=True))
-    expected = iter(torch.autograd.grad(loss, [leaf for _, leaf in tree.leaves(point)]))
-    assert_close(p.gradient(), tree.map(lambda _: next(expected), p.point), **ROUNDING)
+    expected = compare(p, lambda x, *state: STEPS[name](point[0], x, *state), point)
+    assert_close(p.gradient(), expected, **ROUNDING)
+
+
+@pytest.mark.parametrize("name", LIBRARY)
+def test_cell_is_that_of_another_library(name):
+    p = problem(name, backend="torch-cpu")
+    point = (), *tree.map(lambda a: a.clone().requires_grad_(), p.point[1:])
+    expected = compare(p, LIBRARY[name](p.cell), point)
+    assert_close(p.gradient()[1:], expected[1:], **ROUNDING)
+
+
+def test_every_cell_has_an_oracle():
+    assert {*STEPS, *ELSEWHERE} == set(CELLS)
 
 
 @pytest.mark.parametrize("projection_size", [2, 3])
