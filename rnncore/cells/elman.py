@@ -9,6 +9,7 @@ from rnncore import init, tree
 from rnncore.activations import activation_pair
 from rnncore.backend import Array, check_array
 from rnncore.cell import AffineCell, Others
+from rnncore.kernels.cpu import ElmanKernel
 from rnncore.recurrence import State
 
 __all__ = ["Elman"]
@@ -31,6 +32,8 @@ class Elman(AffineCell):
     """
 
     activation: str = tree.static(default="tanh")
+
+    kernel = ElmanKernel()
 
     @classmethod
     def init(

@@ -8,6 +8,7 @@ import numpy as np
 from rnncore import init
 from rnncore.backend import Array, array_namespace, check_array, concat, sigmoid, split
 from rnncore.cell import AffineCell, Others, Product
+from rnncore.kernels.cpu import GRUKernel
 from rnncore.recurrence import State
 
 __all__ = ["GRU", "GRUOriginal"]
@@ -34,6 +35,8 @@ class GRU(AffineCell):
     """
 
     b_hn: Array
+
+    kernel = GRUKernel()
 
     @classmethod
     def init(cls, rng: np.random.Generator, input_size: int, hidden_size: int, *, dtype: Any = np.float32) -> Self:
