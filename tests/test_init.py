@@ -9,6 +9,14 @@ from rnncore import init
 from rnncore.testing import assert_close
 from tests.conftest import refuses
 
+DRAWN = {
+    "orthogonal": init.orthogonal,
+    "glorot_uniform": init.glorot_uniform,
+    "he_normal": init.he_normal,
+    "uniform": lambda rng, rows, columns, dtype: init.uniform(rng, rows, columns, bound=0.3, dtype=dtype),
+    "spectral": lambda rng, rows, columns, dtype: init.spectral(rng, columns, radius=0.9, dtype=dtype),
+    "chrono": lambda rng, rows, columns, dtype: init.chrono(rng, columns, longest=30, dtype=dtype),
+}
 SHAPES = [(5, 3), (3, 5), (4, 4), (1, 1), (1, 6), (200, 50), (64, 64)]
 
 
@@ -43,13 +51,54 @@ def test_glorot_uniform(rng):
     assert abs(w.mean()) < 5 * bound / math.sqrt(3 * w.size)
 
 
+def test_uniform(rng):
+    w = init.uniform(rng, 300, 200, bound=0.25, dtype=np.float64)
+    assert 0.2499 < np.abs(w).max() <= 0.25
+    assert np.var(w) == pytest.approx(0.25**2 / 3, rel=5 * math.sqrt(0.8 / w.size))
+    assert_close(init.uniform(rng, 2, 3, bound=0), np.zeros((2, 3), np.float32), rtol=0, atol=0)
+
+
+def test_he_normal_keeps_the_size_behind_a_relu(rng):
+    """The sample variance of N Gaussian values has relative standard deviation √(2 / N)."""
+    w = init.he_normal(rng, 400, 300, dtype=np.float64)
+    assert np.var(w) == pytest.approx(2 / 400, rel=5 * math.sqrt(2 / w.size))
+    x = np.maximum(rng.standard_normal((2000, 400)), 0)
+    assert np.mean((x @ w) ** 2) == pytest.approx(1, rel=0.05)
+
+
+@pytest.mark.parametrize("radius", [0.0, 0.5, 1.2])
+@pytest.mark.parametrize("size", [1, 2, 50])
+def test_spectral_radius(radius, size, rng):
+    w = init.spectral(rng, size, radius=radius, dtype=np.float64)
+    assert np.abs(np.linalg.eigvals(w)).max() == pytest.approx(radius, rel=1e-9)
+    assert w.shape == (size, size)
+
+
+def test_chrono(rng):
+    memory = 1 + np.exp(init.chrono(rng, 100_000, longest=50, dtype=np.float64))
+    assert 2 <= memory.min() < 2.01
+    assert 49.99 < memory.max() <= 50
+    assert memory.mean() == pytest.approx(26, abs=5 * 48 / math.sqrt(12 * 100_000))
+
+
+@pytest.mark.parametrize("bad", [-1, math.nan, math.inf, "1", None])
+def test_sizes_of_what_is_drawn_are_numbers(bad, rng):
+    for call, name in [
+        (lambda: init.uniform(rng, 3, 3, bound=bad), "uniform: bound"),
+        (lambda: init.spectral(rng, 3, radius=bad), "spectral: radius"),
+        (lambda: init.chrono(rng, 3, longest=bad), "chrono: longest"),
+    ]:
+        with refuses(ValueError, f"{name} must", f"received {bad!r}"):
+            call()
+
+
 def test_identity():
     assert_close(init.identity(3, scale=-0.5, dtype=np.float64), np.diag([-0.5, -0.5, -0.5]), rtol=0, atol=0)
     assert init.identity(3, scale=np.float64(2)).dtype == np.float32
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, "float32"])
-@pytest.mark.parametrize("function", [init.orthogonal, init.glorot_uniform])
+@pytest.mark.parametrize("function", DRAWN.values(), ids=DRAWN)
 def test_seeds_and_dtypes(function, dtype):
     a, b, c = (function(np.random.default_rng(seed), 3, 4, dtype=dtype) for seed in (0, 0, 1))
     assert_close(a, b, rtol=0, atol=0)
@@ -64,6 +113,10 @@ def test_sizes_are_whole(size, rng):
         (lambda: init.orthogonal(rng, 3, size), "orthogonal"),
         (lambda: init.glorot_uniform(rng, size, 3), "glorot_uniform"),
         (lambda: init.identity(size), "identity"),
+        (lambda: init.he_normal(rng, 3, size), "he_normal"),
+        (lambda: init.uniform(rng, size, 3, bound=1), "uniform"),
+        (lambda: init.spectral(rng, size, radius=1), "spectral"),
+        (lambda: init.chrono(rng, size, longest=9), "chrono"),
     ]:
         with refuses(ValueError, f"{name}: each size must be an integer from 1, received {size!r}"):
             call()
