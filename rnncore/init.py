@@ -6,7 +6,7 @@ import numpy as np
 
 from rnncore.backend import check_dtype, check_finite, check_whole
 
-__all__ = ["gates", "glorot_uniform", "identity", "orthogonal"]
+__all__ = ["chrono", "gates", "glorot_uniform", "identity", "isometry", "orthogonal"]
 
 
 def glorot_uniform(rng: np.random.Generator, rows: int, columns: int, *, dtype: Any = np.float32) -> np.ndarray:
@@ -46,6 +46,24 @@ def identity(size: int, *, scale: float = 1.0, dtype: Any = np.float32) -> np.nd
     """`scale` times the identity (size, size)."""
     _sizes("identity", size, size, dtype)
     return check_finite("identity", "scale", scale) * np.eye(size, dtype=dtype)
+
+
+def isometry(rng: np.random.Generator, rows: int, columns: int, *, dtype: Any = np.float32) -> np.ndarray:
+    """(rows, columns) that changes a vector's length alone: the identity, or `orthogonal` where the two differ."""
+    _check("isometry", rng, rows, columns, dtype)
+    return identity(rows, dtype=dtype) if rows == columns else orthogonal(rng, rows, columns, dtype=dtype)
+
+
+def chrono(rng: np.random.Generator, size: int, t_max: int, *, dtype: Any = np.float32) -> np.ndarray:
+    """Biases (size,) of forget gates that remember over times of all scales: log u, u uniform in [1, t_max - 1].
+
+    A gate σ(log u) = 1 - 1 / (1 + u) forgets within 1 + u steps or so: 2 to `t_max`, the longest dependency expected,
+    an integer from 2.
+
+    Paper: C. Tallec, Y. Ollivier, Can recurrent neural networks warp time?, arXiv 1804.11188, 2018.
+    """
+    _check("chrono", rng, size, size, dtype)
+    return np.log(rng.uniform(1, check_whole("chrono", "t_max", t_max, 2) - 1, size)).astype(dtype)
 
 
 def _check(operation: str, rng: Any, rows: int, columns: int, dtype: Any) -> None:

@@ -43,13 +43,35 @@ def test_glorot_uniform(rng):
     assert abs(w.mean()) < 5 * bound / math.sqrt(3 * w.size)
 
 
+def test_isometry(rng):
+    assert_close(init.isometry(rng, 3, 3), np.eye(3, dtype=np.float32), rtol=0, atol=0)
+    for rows, columns in ((3, 5), (5, 3)):
+        p = init.isometry(rng, rows, columns, dtype=np.float64)
+        assert_close(p @ p.T if rows < columns else p.T @ p, np.eye(3), rtol=0, atol=1e-14)
+        assert (np.abs(p) > 1e-9).all()
+
+
+def test_chrono(rng):
+    """The sample mean of N uniform values in an interval of length L has standard deviation L / √(12 N)."""
+    b = init.chrono(rng, 1000, 21, dtype=np.float64)
+    u = np.exp(b)
+    assert b.shape == (1000,)
+    assert 1 <= u.min() < 1.2
+    assert 19.8 < u.max() <= 20
+    assert abs(u.mean() - 10.5) < 5 * 19 / math.sqrt(12 * 1000)
+    assert_close(init.chrono(rng, 3, 2), np.zeros(3, np.float32), rtol=0, atol=0)  # a time of 2 steps at most
+    for t_max in (1, 2.5, None, True):
+        with refuses(ValueError, f"chrono: t_max must be an integer from 2, received {t_max!r}"):
+            init.chrono(rng, 3, t_max)
+
+
 def test_identity():
     assert_close(init.identity(3, scale=-0.5, dtype=np.float64), np.diag([-0.5, -0.5, -0.5]), rtol=0, atol=0)
     assert init.identity(3, scale=np.float64(2)).dtype == np.float32
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, "float32"])
-@pytest.mark.parametrize("function", [init.orthogonal, init.glorot_uniform])
+@pytest.mark.parametrize("function", [init.orthogonal, init.glorot_uniform, init.isometry])
 def test_seeds_and_dtypes(function, dtype):
     a, b, c = (function(np.random.default_rng(seed), 3, 4, dtype=dtype) for seed in (0, 0, 1))
     assert_close(a, b, rtol=0, atol=0)
@@ -64,6 +86,8 @@ def test_sizes_are_whole(size, rng):
         (lambda: init.orthogonal(rng, 3, size), "orthogonal"),
         (lambda: init.glorot_uniform(rng, size, 3), "glorot_uniform"),
         (lambda: init.identity(size), "identity"),
+        (lambda: init.isometry(rng, size, 3), "isometry"),
+        (lambda: init.chrono(rng, size, 10), "chrono"),
     ]:
         with refuses(ValueError, f"{name}: each size must be an integer from 1, received {size!r}"):
             call()
