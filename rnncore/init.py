@@ -12,9 +12,9 @@ __all__ = [
     "glorot_uniform",
     "he_normal",
     "identity",
+    "isometry",
     "orthogonal",
     "spectral",
-    "uniform",
 ]
 
 
@@ -51,17 +51,6 @@ def gates(
     return np.concatenate(W, axis=1), np.concatenate(U, axis=1), np.zeros(count * hidden_size, dtype=dtype)
 
 
-def uniform(rng: np.random.Generator, rows: int, columns: int, *, bound: float, dtype: Any = np.float32) -> np.ndarray:
-    """(rows, columns), uniform in ±`bound`. torch.nn's recurrent modules draw all parameters so, with 1 / √H.
-
-    ValueError where `bound` is not a finite number from 0.
-    """
-    _check("uniform", rng, rows, columns, dtype)
-    if check_finite("uniform", "bound", bound) < 0:
-        raise ValueError(f"uniform: bound must not be negative, received {bound!r}")
-    return rng.uniform(-bound, bound, (rows, columns)).astype(dtype)
-
-
 def he_normal(rng: np.random.Generator, rows: int, columns: int, *, dtype: Any = np.float32) -> np.ndarray:
     """(rows, columns), Gaussian with variance 2 / rows: keeps the size of what passes through a ReLU.
 
@@ -86,24 +75,28 @@ def spectral(rng: np.random.Generator, size: int, *, radius: float, dtype: Any =
     return matrix.astype(dtype)
 
 
-def chrono(rng: np.random.Generator, hidden_size: int, *, longest: float, dtype: Any = np.float32) -> np.ndarray:
-    """(H,) biases of a forget gate that remembers for 1 … `longest` steps: log u, u uniform in [1, longest - 1].
-
-    With bias β the gate starts near σ(β) = u / (1 + u), whose memory lasts about u + 1 steps; the input gate's bias is
-    set to -β. ValueError where `longest` is not a finite number from 2.
-
-    Paper: C. Tallec, Y. Ollivier, Can recurrent neural networks warp time?, 2018.
-    """
-    _check("chrono", rng, hidden_size, hidden_size, dtype)
-    if check_finite("chrono", "longest", longest) < 2:
-        raise ValueError(f"chrono: longest must be a number from 2, received {longest!r}")
-    return np.log(rng.uniform(1, longest - 1, hidden_size)).astype(dtype)
-
-
 def identity(size: int, *, scale: float = 1.0, dtype: Any = np.float32) -> np.ndarray:
     """`scale` times the identity (size, size)."""
     _sizes("identity", size, size, dtype)
     return check_finite("identity", "scale", scale) * np.eye(size, dtype=dtype)
+
+
+def isometry(rng: np.random.Generator, rows: int, columns: int, *, dtype: Any = np.float32) -> np.ndarray:
+    """(rows, columns) that changes a vector's length alone: the identity, or `orthogonal` where the two differ."""
+    _check("isometry", rng, rows, columns, dtype)
+    return identity(rows, dtype=dtype) if rows == columns else orthogonal(rng, rows, columns, dtype=dtype)
+
+
+def chrono(rng: np.random.Generator, size: int, t_max: int, *, dtype: Any = np.float32) -> np.ndarray:
+    """Biases (size,) of forget gates that remember over times of all scales: log u, u uniform in [1, t_max - 1].
+
+    A gate σ(log u) = 1 - 1 / (1 + u) forgets within 1 + u steps or so: 2 to `t_max`, the longest dependency expected,
+    an integer from 2.
+
+    Paper: C. Tallec, Y. Ollivier, Can recurrent neural networks warp time?, arXiv 1804.11188, 2018.
+    """
+    _check("chrono", rng, size, size, dtype)
+    return np.log(rng.uniform(1, check_whole("chrono", "t_max", t_max, 2) - 1, size)).astype(dtype)
 
 
 def _check(operation: str, rng: Any, rows: int, columns: int, dtype: Any) -> None:

@@ -13,9 +13,9 @@ DRAWN = {
     "orthogonal": init.orthogonal,
     "glorot_uniform": init.glorot_uniform,
     "he_normal": init.he_normal,
-    "uniform": lambda rng, rows, columns, dtype: init.uniform(rng, rows, columns, bound=0.3, dtype=dtype),
+    "isometry": init.isometry,
     "spectral": lambda rng, rows, columns, dtype: init.spectral(rng, columns, radius=0.9, dtype=dtype),
-    "chrono": lambda rng, rows, columns, dtype: init.chrono(rng, columns, longest=30, dtype=dtype),
+    "chrono": lambda rng, rows, columns, dtype: init.chrono(rng, columns, 30, dtype=dtype),
 }
 SHAPES = [(5, 3), (3, 5), (4, 4), (1, 1), (1, 6), (200, 50), (64, 64)]
 
@@ -51,13 +51,6 @@ def test_glorot_uniform(rng):
     assert abs(w.mean()) < 5 * bound / math.sqrt(3 * w.size)
 
 
-def test_uniform(rng):
-    w = init.uniform(rng, 300, 200, bound=0.25, dtype=np.float64)
-    assert 0.2499 < np.abs(w).max() <= 0.25
-    assert np.var(w) == pytest.approx(0.25**2 / 3, rel=5 * math.sqrt(0.8 / w.size))
-    assert_close(init.uniform(rng, 2, 3, bound=0), np.zeros((2, 3), np.float32), rtol=0, atol=0)
-
-
 def test_he_normal_keeps_the_size_behind_a_relu(rng):
     """The sample variance of N Gaussian values has relative standard deviation √(2 / N)."""
     w = init.he_normal(rng, 400, 300, dtype=np.float64)
@@ -74,22 +67,32 @@ def test_spectral_radius(radius, size, rng):
     assert w.shape == (size, size)
 
 
+def test_isometry(rng):
+    assert_close(init.isometry(rng, 3, 3), np.eye(3, dtype=np.float32), rtol=0, atol=0)
+    for rows, columns in ((3, 5), (5, 3)):
+        p = init.isometry(rng, rows, columns, dtype=np.float64)
+        assert_close(p @ p.T if rows < columns else p.T @ p, np.eye(3), rtol=0, atol=1e-14)
+        assert (np.abs(p) > 1e-9).all()
+
+
 def test_chrono(rng):
-    memory = 1 + np.exp(init.chrono(rng, 100_000, longest=50, dtype=np.float64))
-    assert 2 <= memory.min() < 2.01
-    assert 49.99 < memory.max() <= 50
-    assert memory.mean() == pytest.approx(26, abs=5 * 48 / math.sqrt(12 * 100_000))
+    """The sample mean of N uniform values in an interval of length L has standard deviation L / √(12 N)."""
+    b = init.chrono(rng, 1000, 21, dtype=np.float64)
+    u = np.exp(b)
+    assert b.shape == (1000,)
+    assert 1 <= u.min() < 1.2
+    assert 19.8 < u.max() <= 20
+    assert abs(u.mean() - 10.5) < 5 * 19 / math.sqrt(12 * 1000)
+    assert_close(init.chrono(rng, 3, 2), np.zeros(3, np.float32), rtol=0, atol=0)  # a time of 2 steps at most
+    for t_max in (1, 2.5, None, True):
+        with refuses(ValueError, f"chrono: t_max must be an integer from 2, received {t_max!r}"):
+            init.chrono(rng, 3, t_max)
 
 
 @pytest.mark.parametrize("bad", [-1, math.nan, math.inf, "1", None])
-def test_sizes_of_what_is_drawn_are_numbers(bad, rng):
-    for call, name in [
-        (lambda: init.uniform(rng, 3, 3, bound=bad), "uniform: bound"),
-        (lambda: init.spectral(rng, 3, radius=bad), "spectral: radius"),
-        (lambda: init.chrono(rng, 3, longest=bad), "chrono: longest"),
-    ]:
-        with refuses(ValueError, f"{name} must", f"received {bad!r}"):
-            call()
+def test_a_radius_is_a_number(bad, rng):
+    with refuses(ValueError, "spectral: radius must", f"received {bad!r}"):
+        init.spectral(rng, 3, radius=bad)
 
 
 def test_identity():
@@ -114,9 +117,9 @@ def test_sizes_are_whole(size, rng):
         (lambda: init.glorot_uniform(rng, size, 3), "glorot_uniform"),
         (lambda: init.identity(size), "identity"),
         (lambda: init.he_normal(rng, 3, size), "he_normal"),
-        (lambda: init.uniform(rng, size, 3, bound=1), "uniform"),
         (lambda: init.spectral(rng, size, radius=1), "spectral"),
-        (lambda: init.chrono(rng, size, longest=9), "chrono"),
+        (lambda: init.isometry(rng, size, 3), "isometry"),
+        (lambda: init.chrono(rng, size, 10), "chrono"),
     ]:
         with refuses(ValueError, f"{name}: each size must be an integer from 1, received {size!r}"):
             call()

@@ -3,14 +3,24 @@
 from typing import TYPE_CHECKING
 
 from rnncore.cell import Cell
+from rnncore.cells.cfn import CFN
 from rnncore.cells.coupled_lstm import CoupledLSTM
 from rnncore.cells.elman import Elman
+from rnncore.cells.fast_rnn import FastGRNN, FastRNN
 from rnncore.cells.gru import GRU, GRUOriginal
+from rnncore.cells.intersection_rnn import IntersectionRNN
+from rnncore.cells.janet import JANET
 from rnncore.cells.jordan import Jordan
+from rnncore.cells.li_gru import LiGRU
 from rnncore.cells.lstm import LSTM
 from rnncore.cells.lstm_1997 import LSTM1997
+from rnncore.cells.mgu import MGU
+from rnncore.cells.minimal_rnn import MinimalRNN
+from rnncore.cells.mut import MUT1, MUT2, MUT3
 from rnncore.cells.peephole_lstm import PeepholeLSTM
 from rnncore.cells.projected_lstm import ProjectedLSTM
+from rnncore.cells.ran import RAN
+from rnncore.cells.ugrnn import UGRNN
 
 CELLS: dict[str, type[Cell]] = {
     name: value
