@@ -6,7 +6,7 @@ import numpy as np
 
 from rnncore.backend import check_dtype, check_finite, check_whole
 
-__all__ = ["gates", "glorot_uniform", "identity", "orthogonal"]
+__all__ = ["gates", "glorot_uniform", "identity", "orthogonal", "uniform"]
 
 
 def glorot_uniform(rng: np.random.Generator, rows: int, columns: int, *, dtype: Any = np.float32) -> np.ndarray:
@@ -46,6 +46,12 @@ def identity(size: int, *, scale: float = 1.0, dtype: Any = np.float32) -> np.nd
     """`scale` times the identity (size, size)."""
     _sizes("identity", size, size, dtype)
     return check_finite("identity", "scale", scale) * np.eye(size, dtype=dtype)
+
+
+def uniform(rng: np.random.Generator, low: float, high: float, *shape: int, dtype: Any = np.float32) -> np.ndarray:
+    """A vector (n,) or matrix (rows, columns) of values uniform in `low` … `high`."""
+    _check("uniform", rng, shape[0], shape[-1], dtype)
+    return rng.uniform(low, high, shape).astype(dtype)
 
 
 def _check(operation: str, rng: Any, rows: int, columns: int, dtype: Any) -> None:

@@ -43,13 +43,27 @@ def test_glorot_uniform(rng):
     assert abs(w.mean()) < 5 * bound / math.sqrt(3 * w.size)
 
 
+def test_uniform(rng):
+    """The sample mean of N uniform values has standard deviation (high - low) / √(12 N)."""
+    for shape in ((60000,), (200, 300)):
+        w = init.uniform(rng, -0.5, 1.5, *shape, dtype=np.float64)
+        assert w.shape == shape
+        assert w.mean() == pytest.approx(0.5, abs=5 * 2 / math.sqrt(12 * w.size))
+        assert -0.5 <= w.min() < -0.499
+        assert 1.499 < w.max() <= 1.5
+
+
 def test_identity():
     assert_close(init.identity(3, scale=-0.5, dtype=np.float64), np.diag([-0.5, -0.5, -0.5]), rtol=0, atol=0)
     assert init.identity(3, scale=np.float64(2)).dtype == np.float32
 
 
+def uniform(rng, *shape, dtype):
+    return init.uniform(rng, -1, 1, *shape, dtype=dtype)
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, "float32"])
-@pytest.mark.parametrize("function", [init.orthogonal, init.glorot_uniform])
+@pytest.mark.parametrize("function", [init.orthogonal, init.glorot_uniform, uniform])
 def test_seeds_and_dtypes(function, dtype):
     a, b, c = (function(np.random.default_rng(seed), 3, 4, dtype=dtype) for seed in (0, 0, 1))
     assert_close(a, b, rtol=0, atol=0)
@@ -64,6 +78,8 @@ def test_sizes_are_whole(size, rng):
         (lambda: init.orthogonal(rng, 3, size), "orthogonal"),
         (lambda: init.glorot_uniform(rng, size, 3), "glorot_uniform"),
         (lambda: init.identity(size), "identity"),
+        (lambda: init.uniform(rng, 0, 1, size), "uniform"),
+        (lambda: init.uniform(rng, 0, 1, 3, size), "uniform"),
     ]:
         with refuses(ValueError, f"{name}: each size must be an integer from 1, received {size!r}"):
             call()
