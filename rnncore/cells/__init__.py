@@ -3,14 +3,21 @@
 from typing import TYPE_CHECKING
 
 from rnncore.cell import Cell
+from rnncore.cells.antisymmetric_rnn import AntisymmetricRNN, GatedAntisymmetricRNN
+from rnncore.cells.cfc import CfC, CfCNoGate, CfCPure
+from rnncore.cells.cornn import CoRNN
 from rnncore.cells.coupled_lstm import CoupledLSTM
 from rnncore.cells.elman import Elman
 from rnncore.cells.gru import GRU, GRUOriginal
 from rnncore.cells.jordan import Jordan
+from rnncore.cells.lem import LEM
 from rnncore.cells.lstm import LSTM
 from rnncore.cells.lstm_1997 import LSTM1997
+from rnncore.cells.ltc import LTC
+from rnncore.cells.ltc_synapse import LTCSynapse
 from rnncore.cells.peephole_lstm import PeepholeLSTM
 from rnncore.cells.projected_lstm import ProjectedLSTM
+from rnncore.cells.unicornn import UnICORNN
 
 CELLS: dict[str, type[Cell]] = {
     name: value
