@@ -3,12 +3,13 @@
 from typing import TYPE_CHECKING
 
 from rnncore import cells, init, losses, optim, tasks, testing, tree
-from rnncore.cell import AffineCell, Cell, InputCell
+from rnncore.cell import AffineCell, Cell, InputCell, TimedCell
 from rnncore.cells import *  # noqa: F403 (all of the registry)
 from rnncore.layers import Dense
 
 if not TYPE_CHECKING:  # as in cells
-    __all__ = ["AffineCell", "Cell", "Dense", "InputCell", "init", "losses", "optim", "tasks", "testing", "tree"]
+    __all__ = ["AffineCell", "Cell", "Dense", "InputCell", "TimedCell"]
+    __all__ += ["init", "losses", "optim", "tasks", "testing", "tree"]
     __all__ += cells.__all__
 
 __version__ = "0.1.0"

@@ -29,6 +29,7 @@ __all__ = [
     "log_softmax",
     "sigmoid",
     "softmax",
+    "softplus",
     "split",
     "take_rows",
 ]
@@ -55,6 +56,12 @@ _NAMESPACES: dict[type, Any] = {}  # by type of array: asking costs as much as a
 def sigmoid(x: Array) -> Array:
     """Logistic function 1 / (1 + exp(-x)), as ½ + ½ tanh(x / 2): no overflow at either end."""
     return 0.5 + 0.5 * array_namespace(x).tanh(0.5 * x)
+
+
+def softplus(x: Array) -> Array:
+    """log(1 + exp(x)), positive everywhere, without overflow; its derivative is `sigmoid`."""
+    xp = array_namespace(x)
+    return xp.logaddexp(x, xp.zeros_like(x))
 
 
 def log_softmax(x: Array) -> Array:
@@ -128,10 +135,11 @@ def check_dtype(operation: str, dtype: Any) -> None:
         raise TypeError(f"{operation}: dtype must be float32 or float64, received {dtype}")
 
 
-def check_finite(operation: str, name: str, value: Any) -> float:
-    """`value` as a float; ValueError where it is no number, nan or infinite."""
-    if not isinstance(value, numbers.Real) or not math.isfinite(value):
-        raise ValueError(f"{operation}: {name} must be a finite number, received {value!r}")
+def check_finite(operation: str, name: str, value: Any, least: float = -math.inf) -> float:
+    """`value` as a float; ValueError where it is no number, nan, infinite, or below `least`."""
+    if not isinstance(value, numbers.Real) or not math.isfinite(value) or value < least:
+        wanted = "a finite number" if least == -math.inf else f"a finite number from {least:g}"
+        raise ValueError(f"{operation}: {name} must be {wanted}, received {value!r}")
     return float(value)
 
 

@@ -15,6 +15,7 @@ __all__ = [
     "isometry",
     "orthogonal",
     "spectral",
+    "uniform",
 ]
 
 
@@ -68,8 +69,7 @@ def spectral(rng: np.random.Generator, size: int, *, radius: float, dtype: Any =
     `radius`. ValueError where it is not a finite number from 0.
     """
     _check("spectral", rng, size, size, dtype)
-    if check_finite("spectral", "radius", radius) < 0:
-        raise ValueError(f"spectral: radius must not be negative, received {radius!r}")
+    check_finite("spectral", "radius", radius, 0)
     matrix = rng.standard_normal((size, size))
     matrix *= radius / float(np.abs(np.linalg.eigvals(matrix)).max())
     return matrix.astype(dtype)
@@ -97,6 +97,12 @@ def chrono(rng: np.random.Generator, size: int, t_max: int, *, dtype: Any = np.f
     """
     _check("chrono", rng, size, size, dtype)
     return np.log(rng.uniform(1, check_whole("chrono", "t_max", t_max, 2) - 1, size)).astype(dtype)
+
+
+def uniform(rng: np.random.Generator, low: float, high: float, *shape: int, dtype: Any = np.float32) -> np.ndarray:
+    """A vector (n,) or matrix (rows, columns) of values uniform in `low` … `high`."""
+    _check("uniform", rng, shape[0], shape[-1], dtype)
+    return rng.uniform(low, high, shape).astype(dtype)
 
 
 def _check(operation: str, rng: Any, rows: int, columns: int, dtype: Any) -> None:

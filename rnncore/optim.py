@@ -148,8 +148,7 @@ class Adam:
         _positive("Adam", "epsilon", self.epsilon)
         _fraction("Adam", "beta1", self.beta1)
         _fraction("Adam", "beta2", self.beta2)
-        if check_finite("Adam", "weight_decay", self.weight_decay) < 0:
-            raise ValueError(f"Adam: weight_decay must not be negative, received {self.weight_decay!r}")
+        check_finite("Adam", "weight_decay", self.weight_decay, 0)
 
     def init(self, parameters: Any) -> AdamState:
         """Means of zero, at step 0."""

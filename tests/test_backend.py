@@ -22,6 +22,13 @@ def test_sigmoid(name):
 
 
 @every_backend
+def test_softplus(name):
+    x = np.array([[-1e4, -40.0, -3.0, 0.0], [0.25, 3.0, 40.0, 1e4]])
+    expected = np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
+    assert_close(backend.softplus(to(name, x)), to(name, expected), rtol=1e-15, atol=0)
+
+
+@every_backend
 def test_softmax(name, rng):
     x = rng.standard_normal((2, 3, 4))
     for values in (x, 1e4 * x, x[:0], x[..., :1]):

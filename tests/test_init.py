@@ -14,6 +14,7 @@ DRAWN = {
     "glorot_uniform": init.glorot_uniform,
     "he_normal": init.he_normal,
     "isometry": init.isometry,
+    "uniform": lambda rng, rows, columns, dtype: init.uniform(rng, -1, 2, rows, columns, dtype=dtype),
     "spectral": lambda rng, rows, columns, dtype: init.spectral(rng, columns, radius=0.9, dtype=dtype),
     "chrono": lambda rng, rows, columns, dtype: init.chrono(rng, columns, 30, dtype=dtype),
 }
@@ -95,9 +96,23 @@ def test_a_radius_is_a_number(bad, rng):
         init.spectral(rng, 3, radius=bad)
 
 
+def test_uniform(rng):
+    """The sample mean of N uniform values has standard deviation (high - low) / √(12 N)."""
+    for shape in ((60000,), (200, 300)):
+        w = init.uniform(rng, -0.5, 1.5, *shape, dtype=np.float64)
+        assert w.shape == shape
+        assert w.mean() == pytest.approx(0.5, abs=5 * 2 / math.sqrt(12 * w.size))
+        assert -0.5 <= w.min() < -0.499
+        assert 1.499 < w.max() <= 1.5
+
+
 def test_identity():
     assert_close(init.identity(3, scale=-0.5, dtype=np.float64), np.diag([-0.5, -0.5, -0.5]), rtol=0, atol=0)
     assert init.identity(3, scale=np.float64(2)).dtype == np.float32
+
+
+def uniform(rng, *shape, dtype):
+    return init.uniform(rng, -1, 1, *shape, dtype=dtype)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, "float32"])
@@ -120,6 +135,8 @@ def test_sizes_are_whole(size, rng):
         (lambda: init.spectral(rng, size, radius=1), "spectral"),
         (lambda: init.isometry(rng, size, 3), "isometry"),
         (lambda: init.chrono(rng, size, 10), "chrono"),
+        (lambda: init.uniform(rng, 0, 1, size), "uniform"),
+        (lambda: init.uniform(rng, 0, 1, 3, size), "uniform"),
     ]:
         with refuses(ValueError, f"{name}: each size must be an integer from 1, received {size!r}"):
             call()

@@ -3,7 +3,10 @@
 from typing import TYPE_CHECKING
 
 from rnncore.cell import Cell
+from rnncore.cells.antisymmetric_rnn import AntisymmetricRNN, GatedAntisymmetricRNN
+from rnncore.cells.cfc import CfC, CfCNoGate, CfCPure
 from rnncore.cells.cfn import CFN
+from rnncore.cells.cornn import CoRNN
 from rnncore.cells.coupled_lstm import CoupledLSTM
 from rnncore.cells.elman import Elman
 from rnncore.cells.fast_rnn import FastGRNN, FastRNN
@@ -11,9 +14,12 @@ from rnncore.cells.gru import GRU, GRUOriginal
 from rnncore.cells.intersection_rnn import IntersectionRNN
 from rnncore.cells.janet import JANET
 from rnncore.cells.jordan import Jordan
+from rnncore.cells.lem import LEM
 from rnncore.cells.li_gru import LiGRU
 from rnncore.cells.lstm import LSTM
 from rnncore.cells.lstm_1997 import LSTM1997
+from rnncore.cells.ltc import LTC
+from rnncore.cells.ltc_synapse import LTCSynapse
 from rnncore.cells.mgu import MGU
 from rnncore.cells.minimal_rnn import MinimalRNN
 from rnncore.cells.mut import MUT1, MUT2, MUT3
@@ -21,6 +27,7 @@ from rnncore.cells.peephole_lstm import PeepholeLSTM
 from rnncore.cells.projected_lstm import ProjectedLSTM
 from rnncore.cells.ran import RAN
 from rnncore.cells.ugrnn import UGRNN
+from rnncore.cells.unicornn import UnICORNN
 
 CELLS: dict[str, type[Cell]] = {
     name: value
