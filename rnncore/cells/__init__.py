@@ -3,6 +3,8 @@
 from typing import TYPE_CHECKING
 
 from rnncore.cell import Cell
+from rnncore.cells.conv_gru import ConvGRU
+from rnncore.cells.conv_lstm import ConvLSTM, PeepholeConvLSTM
 from rnncore.cells.coupled_lstm import CoupledLSTM
 from rnncore.cells.elman import Elman
 from rnncore.cells.gru import GRU, GRUOriginal
