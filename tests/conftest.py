@@ -28,6 +28,9 @@ LAYOUTS = {
 
 OPTIONS = [  # that change the form of a cell
     ("Jordan", {"output_size": 2}),
+    ("ODELSTM", {"solver": "heun", "unfolds": 2}),
+    ("ODELSTM", {"solver": "rk4", "unfolds": 1}),
+    ("PhasedLSTM", {"leak": 0.3}),
     ("ConvGRU", {"kernel_size": 1}),
     ("ConvLSTM", {"kernel_size": 5, "image": (2, 3)}),
     ("PeepholeConvLSTM", {"image": (1, 4)}),

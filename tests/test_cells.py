@@ -21,10 +21,11 @@ WITH_FORGET_BIAS = [name for name, kind in CELLS.items() if "forget_bias" in ins
 WITH_ACTIVATION = [name for name, kind in CELLS.items() if "activation" in {f.name for f in dataclasses.fields(kind)}]
 every_backend = pytest.mark.parametrize("backend", BACKENDS)
 ROUNDING = {"rtol": 1e-12, "atol": 1e-12}
-ROUNDING_GROWS = {  # in float32, in sums over the positions of an image
+ROUNDING_GROWS = {  # in float32, in sums over the positions of an image, and where a phase is time by period
     "ConvGRU": 5,
     "ConvLSTM": 5,
     "PeepholeConvLSTM": 5,
+    "PhasedLSTM": 5,
 }
 
 

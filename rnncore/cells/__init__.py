@@ -8,10 +8,13 @@ from rnncore.cells.conv_lstm import ConvLSTM, PeepholeConvLSTM
 from rnncore.cells.coupled_lstm import CoupledLSTM
 from rnncore.cells.elman import Elman
 from rnncore.cells.gru import GRU, GRUOriginal
+from rnncore.cells.gru_d import GRUD
 from rnncore.cells.jordan import Jordan
 from rnncore.cells.lstm import LSTM
 from rnncore.cells.lstm_1997 import LSTM1997
+from rnncore.cells.ode_lstm import ODELSTM
 from rnncore.cells.peephole_lstm import PeepholeLSTM
+from rnncore.cells.phased_lstm import PhasedLSTM
 from rnncore.cells.projected_lstm import ProjectedLSTM
 
 CELLS: dict[str, type[Cell]] = {
