@@ -262,7 +262,10 @@ class Cell(ABC):
 
 @dataclass(frozen=True)
 class Product:
-    """The gradient left.T @ right of a matrix, to be made for all steps at once; left (B, M), right (B, N)."""
+    """The gradient left.T @ right of a matrix, to be made for all steps at once; left (B, M), right (B, N).
+
+    Of a parameter with more axes it is the gradient laid out as a matrix.
+    """
 
     left: Array
     right: Array
@@ -435,7 +438,7 @@ def _sum(parts: list[Any], like: Any) -> Any:
         return xp.zeros_like(like)
     if isinstance(parts[0], Product):
         left, right = concat(*(p.left for p in parts), axis=0), concat(*(p.right for p in parts), axis=0)
-        return left.T @ right
+        return xp.reshape(left.T @ right, like.shape)
     return xp.sum(xp.reshape(concat(*parts, axis=0), (-1, *like.shape)), axis=0)
 
 

@@ -21,6 +21,12 @@ WITH_FORGET_BIAS = [name for name, kind in CELLS.items() if "forget_bias" in ins
 WITH_ACTIVATION = [name for name, kind in CELLS.items() if "activation" in {f.name for f in dataclasses.fields(kind)}]
 every_backend = pytest.mark.parametrize("backend", BACKENDS)
 ROUNDING = {"rtol": 1e-12, "atol": 1e-12}
+ROUNDING_GROWS = {  # in float32, in sums over the positions of an image, and where a phase is time by period
+    "ConvGRU": 5,
+    "ConvLSTM": 5,
+    "PeepholeConvLSTM": 5,
+    "PhasedLSTM": 5,
+}
 
 
 # -- gradients
@@ -129,7 +135,8 @@ def test_float32_stays_float32(name, layout):
         p, **{k: tree.convert(np.float32, getattr(p, k)) for k in ("cell", "xs", "state", "dys", "dstate")}
     )
     for run in (lambda p: p.cell.forward(p.xs, p.state, **layout)[:2], lambda p: p.gradient()):
-        assert_close(run(narrow), tree.convert(np.float32, run(p)), rtol=2e-6, atol=4e-6)
+        grown = ROUNDING_GROWS.get(name, 1)
+        assert_close(run(narrow), tree.convert(np.float32, run(p)), rtol=2e-6 * grown, atol=4e-6 * grown)
 
 
 # -- against independent implementations
@@ -359,7 +366,13 @@ FORWARD = {
     "torch": (lambda p: p.cell.forward(torch.tensor(p.xs)), TypeError, "xs", "of torch", "numpy was wanted"),
     "bare state": (lambda p: p.cell.forward(p.xs, p.state[0]), TypeError, "state", "a tuple of", "a ndarray"),
     "state list": (lambda p: p.cell.forward(p.xs, list(p.state)), TypeError, "state", "a tuple of", "a list"),
-    "two states": (lambda p: p.cell.forward(p.xs, p.state * 2), TypeError, "state", "a tuple of", "tuple of 2"),
+    "two states": (
+        lambda p: p.cell.forward(p.xs, p.state * 2),
+        TypeError,
+        "state",
+        "a tuple of {n} arr",
+        "a tuple of {nn}",
+    ),
     "state batch": (
         lambda p: p.cell.forward(p.xs, tuple(s[:3] for s in p.state)),
         ValueError,
@@ -425,9 +438,11 @@ BACKWARD = {
 
 
 def filled(fragments, p):
-    """The fragments with the sizes of this problem: {x} of one input, {xx} of one twice as wide, {h} of one output."""
+    """The fragments with the sizes of this problem: {x} of one input, {xx} of one twice as wide, {h} of one output;
+    {n} counts the arrays of the state, {nn} is twice that."""
     *axes, width = p.cell.input_shape
     sizes = {"x": p.cell.input_shape, "xx": (*axes, 2 * width), "h": p.cell.state_shapes[0]}
+    sizes |= {"n": (len(p.state),), "nn": (2 * len(p.state),)}
     return [fragment.format(**{k: ", ".join(map(str, v)) for k, v in sizes.items()}) for fragment in fragments]
 
 

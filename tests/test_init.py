@@ -111,10 +111,6 @@ def test_identity():
     assert init.identity(3, scale=np.float64(2)).dtype == np.float32
 
 
-def uniform(rng, *shape, dtype):
-    return init.uniform(rng, -1, 1, *shape, dtype=dtype)
-
-
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, "float32"])
 @pytest.mark.parametrize("function", DRAWN.values(), ids=DRAWN)
 def test_seeds_and_dtypes(function, dtype):

@@ -121,8 +121,8 @@ def truncated_autograd(p, window):
     loss = 0
     for start in range(0, T, window):
         if start:
-            running = torch.tensor(n > start)[:, None]
-            state = tuple(torch.where(running, s.detach(), s) for s in state)
+            running = torch.tensor(n > start)
+            state = tuple(torch.where(running.reshape(-1, *[1] * (s.ndim - 1)), s.detach(), s) for s in state)
         part = slice(start, start + window)
         ys, state, _ = cell.forward(xs[part], state, np.clip(n - start, 0, len(xs[part])))
         loss = loss + (ys * dys[part]).sum()

@@ -6,11 +6,14 @@ from rnncore.cell import Cell
 from rnncore.cells.antisymmetric_rnn import AntisymmetricRNN, GatedAntisymmetricRNN
 from rnncore.cells.cfc import CfC, CfCNoGate, CfCPure
 from rnncore.cells.cfn import CFN
+from rnncore.cells.conv_gru import ConvGRU
+from rnncore.cells.conv_lstm import ConvLSTM, PeepholeConvLSTM
 from rnncore.cells.cornn import CoRNN
 from rnncore.cells.coupled_lstm import CoupledLSTM
 from rnncore.cells.elman import Elman
 from rnncore.cells.fast_rnn import FastGRNN, FastRNN
 from rnncore.cells.gru import GRU, GRUOriginal
+from rnncore.cells.gru_d import GRUD
 from rnncore.cells.intersection_rnn import IntersectionRNN
 from rnncore.cells.janet import JANET
 from rnncore.cells.jordan import Jordan
@@ -23,7 +26,9 @@ from rnncore.cells.ltc_synapse import LTCSynapse
 from rnncore.cells.mgu import MGU
 from rnncore.cells.minimal_rnn import MinimalRNN
 from rnncore.cells.mut import MUT1, MUT2, MUT3
+from rnncore.cells.ode_lstm import ODELSTM
 from rnncore.cells.peephole_lstm import PeepholeLSTM
+from rnncore.cells.phased_lstm import PhasedLSTM
 from rnncore.cells.projected_lstm import ProjectedLSTM
 from rnncore.cells.ran import RAN
 from rnncore.cells.ugrnn import UGRNN

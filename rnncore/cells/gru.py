@@ -1,5 +1,6 @@
 """The gated recurrent unit (Cho et al. 2014), in the two forms that share its name."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -11,7 +12,7 @@ from rnncore.cell import AffineCell, Others, Product
 from rnncore.kernels.cpu import GRUKernel
 from rnncore.recurrence import State
 
-__all__ = ["GRU", "GRUOriginal"]
+__all__ = ["GRU", "GRUOriginal", "cut", "gru_original", "gru_original_backward"]
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,38 @@ class GRU(AffineCell):
         return concat(dr, dz, dn), concat(dr, dz, dn_h), (dh * z,), {"b_hn": dn_h}
 
 
+def gru_original(wx: Array, uh: Array, h: Array, product: Callable[[Array], Array]) -> tuple[Array, tuple[Array, ...]]:
+    """The reset gate before the product: from wx (B, 3H), uh (B, 2H) and the old h, the new h and a cache.
+
+    `product` takes r ⊙ h to what the candidate adds to its third of wx, such as (r ⊙ h) U_n.
+    """
+    r_z, n = cut(wx)
+    r, z = split(sigmoid(r_z + uh), 2)
+    n = array_namespace(wx).tanh(n + product(r * h))
+    return n + z * (h - n), (h, r, z, n)
+
+
+def gru_original_backward(
+    dh: Array, cache: tuple[Array, ...], adjoint: Callable[[Array], Array]
+) -> tuple[Array, Array]:
+    """The derivative of `gru_original`: gradients of wx (its first two thirds are that of uh) and of the old h.
+
+    `adjoint` takes the gradient of what `product` returned to that of r ⊙ h.
+    """
+    h, r, z, n = cache
+    dn = dh * (1 - z) * (1 - n * n)
+    drh = adjoint(dn)
+    dr = drh * h * r * (1 - r)
+    dz = dh * (h - n) * z * (1 - z)
+    return concat(dr, dz, dn), dh * z + drh * r
+
+
+def cut(a: Array) -> tuple[Array, Array]:
+    """The first two thirds of the last axis, r and z, and the last, n."""
+    place = a.shape[-1] // 3 * 2
+    return a[..., :place], a[..., place:]
+
+
 @dataclass(frozen=True)
 class GRUOriginal(AffineCell):
     """The GRU of the paper: the reset gate acts on the state before the product.
@@ -102,18 +135,11 @@ class GRUOriginal(AffineCell):
         check_array("GRUOriginal", "U_n", self.U_n, (hidden_size, hidden_size), self.W)
 
     def pointwise(self, wx: Array, uh: Array, state: State) -> tuple[State, tuple[Array, ...]]:
-        (h,) = state
-        r, z, n = split(wx, 3)
-        r_h, z_h = split(uh, 2)
-        r, z = sigmoid(r + r_h), sigmoid(z + z_h)
-        n = array_namespace(wx).tanh(n + (r * h) @ self.U_n)
-        return (n + z * (h - n),), (h, r, z, n)
+        h, cache = gru_original(wx, uh, state[0], lambda rh: rh @ self.U_n)
+        return (h,), cache
 
     def pointwise_backward(self, dstate: State, cache: tuple[Array, ...]) -> tuple[Array, Array, State, Others]:
-        (dh,) = dstate
-        h, r, z, n = cache
-        dn = dh * (1 - z) * (1 - n * n)
-        drh = dn @ self.U_n.T  # of r ⊙ h
-        dr = drh * h * r * (1 - r)
-        dz = dh * (h - n) * z * (1 - z)
-        return concat(dr, dz, dn), concat(dr, dz), (dh * z + drh * r,), {"U_n": Product(r * h, dn)}
+        h, r, _, _ = cache
+        da, dh = gru_original_backward(dstate[0], cache, lambda dn: dn @ self.U_n.T)
+        dr_dz, dn = cut(da)
+        return da, dr_dz, (dh,), {"U_n": Product(r * h, dn)}
