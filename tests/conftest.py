@@ -26,6 +26,10 @@ LAYOUTS = {
     "ragged-reversed": {"lengths": LENGTHS, "reverse": True},
 }
 
+OPTIONS = [  # that change the form of a cell
+    ("Jordan", {"output_size": 2}),
+]
+
 
 def pytest_report_header():
     return f"rnncore: {', '.join(BACKENDS)}" + ("" if CUDA else "; there is no CUDA device here, so none is tested")
@@ -39,7 +43,8 @@ def variants():
             if field.name.endswith("activation"):
                 for activation in sorted(set(ACTIVATIONS) - {field.default}):
                     yield pytest.param(name, {field.name: activation}, id=f"{name}-{field.name}={activation}")
-    yield pytest.param("Jordan", {"output_size": 2}, id="Jordan-output_size=2")
+    for name, options in OPTIONS:
+        yield pytest.param(name, options, id=f"{name}-{'-'.join(f'{k}={v}' for k, v in options.items())}")
 
 
 VARIANTS = list(variants())

@@ -359,7 +359,7 @@ FORWARD = {
     "torch": (lambda p: p.cell.forward(torch.tensor(p.xs)), TypeError, "xs", "of torch", "numpy was wanted"),
     "bare state": (lambda p: p.cell.forward(p.xs, p.state[0]), TypeError, "state", "a tuple of", "a ndarray"),
     "state list": (lambda p: p.cell.forward(p.xs, list(p.state)), TypeError, "state", "a tuple of", "a list"),
-    "two states": (lambda p: p.cell.forward(p.xs, p.state * 2), TypeError, "state", "a tuple of", "tuple of 2"),
+    "two states": (lambda p: p.cell.forward(p.xs, p.state * 2), TypeError, "state", "a tuple of", "a tuple of {n}"),
     "state batch": (
         lambda p: p.cell.forward(p.xs, tuple(s[:3] for s in p.state)),
         ValueError,
@@ -425,10 +425,12 @@ BACKWARD = {
 
 
 def filled(fragments, p):
-    """The fragments with the sizes of this problem: {x} of one input, {xx} of one twice as wide, {h} of one output."""
+    """The fragments with the sizes of this problem: {x} of one input, {xx} of one twice as wide, {h} of one output,
+    {n} the parts of two states."""
     *axes, width = p.cell.input_shape
     sizes = {"x": p.cell.input_shape, "xx": (*axes, 2 * width), "h": p.cell.state_shapes[0]}
-    return [fragment.format(**{k: ", ".join(map(str, v)) for k, v in sizes.items()}) for fragment in fragments]
+    values = {k: ", ".join(map(str, v)) for k, v in sizes.items()} | {"n": 2 * len(p.cell.state_shapes)}
+    return [fragment.format(**values) for fragment in fragments]
 
 
 @every_cell
