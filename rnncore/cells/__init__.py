@@ -7,6 +7,7 @@ from rnncore.cells.coupled_lstm import CoupledLSTM
 from rnncore.cells.elman import Elman
 from rnncore.cells.gru import GRU, GRUOriginal
 from rnncore.cells.jordan import Jordan
+from rnncore.cells.layer_norm import LayerNormElman, LayerNormGRU, LayerNormLSTM
 from rnncore.cells.lstm import LSTM
 from rnncore.cells.lstm_1997 import LSTM1997
 from rnncore.cells.peephole_lstm import PeepholeLSTM
