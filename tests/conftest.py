@@ -28,6 +28,8 @@ LAYOUTS = {
 
 OPTIONS = [  # that change the form of a cell
     ("Jordan", {"output_size": 2}),
+    ("RHN", {"depth": 1}),
+    ("RHN", {"coupled": False}),
 ]
 
 

@@ -10,8 +10,12 @@ from rnncore.cells.jordan import Jordan
 from rnncore.cells.layer_norm import LayerNormElman, LayerNormGRU, LayerNormLSTM
 from rnncore.cells.lstm import LSTM
 from rnncore.cells.lstm_1997 import LSTM1997
+from rnncore.cells.multiplicative_lstm import MultiplicativeLSTM
+from rnncore.cells.nas import NAS
 from rnncore.cells.peephole_lstm import PeepholeLSTM
 from rnncore.cells.projected_lstm import ProjectedLSTM
+from rnncore.cells.rhn import RHN
+from rnncore.cells.strongly_typed import TGRU, TLSTM, TRNN
 
 CELLS: dict[str, type[Cell]] = {
     name: value
