@@ -34,6 +34,8 @@ OPTIONS = [  # that change the form of a cell
     ("ConvGRU", {"kernel_size": 1}),
     ("ConvLSTM", {"kernel_size": 5, "image": (2, 3)}),
     ("PeepholeConvLSTM", {"image": (1, 4)}),
+    ("RHN", {"depth": 1}),
+    ("RHN", {"coupled": False}),
 ]
 
 

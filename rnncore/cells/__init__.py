@@ -17,6 +17,7 @@ from rnncore.cells.gru_d import GRUD
 from rnncore.cells.intersection_rnn import IntersectionRNN
 from rnncore.cells.janet import JANET
 from rnncore.cells.jordan import Jordan
+from rnncore.cells.layer_norm import LayerNormElman, LayerNormGRU, LayerNormLSTM
 from rnncore.cells.lem import LEM
 from rnncore.cells.li_gru import LiGRU
 from rnncore.cells.lstm import LSTM
@@ -25,12 +26,16 @@ from rnncore.cells.ltc import LTC
 from rnncore.cells.ltc_synapse import LTCSynapse
 from rnncore.cells.mgu import MGU
 from rnncore.cells.minimal_rnn import MinimalRNN
+from rnncore.cells.multiplicative_lstm import MultiplicativeLSTM
 from rnncore.cells.mut import MUT1, MUT2, MUT3
+from rnncore.cells.nas import NAS
 from rnncore.cells.ode_lstm import ODELSTM
 from rnncore.cells.peephole_lstm import PeepholeLSTM
 from rnncore.cells.phased_lstm import PhasedLSTM
 from rnncore.cells.projected_lstm import ProjectedLSTM
 from rnncore.cells.ran import RAN
+from rnncore.cells.rhn import RHN
+from rnncore.cells.strongly_typed import TGRU, TLSTM, TRNN
 from rnncore.cells.ugrnn import UGRNN
 from rnncore.cells.unicornn import UnICORNN
 

@@ -12,7 +12,26 @@ from rnncore.cell import AffineCell, Others, Product
 from rnncore.kernels.cpu import GRUKernel
 from rnncore.recurrence import State
 
-__all__ = ["GRU", "GRUOriginal", "cut", "gru_original", "gru_original_backward"]
+__all__ = ["GRU", "GRUOriginal", "cut", "gru", "gru_backward", "gru_original", "gru_original_backward"]
+
+
+def gru(wx: Array, uh: Array, b_hn: Array, h: Array) -> tuple[Array, tuple[Array, ...]]:
+    """The new state from wx, uh (B, 3H) and the old h (B, H), the reset gate after the product; and a cache."""
+    r, z, n = split(wx, 3)
+    r_h, z_h, n_h = split(uh, 3)
+    r, z, n_h = sigmoid(r + r_h), sigmoid(z + z_h), n_h + b_hn
+    n = array_namespace(wx).tanh(n + r * n_h)
+    return n + z * (h - n), (h, r, z, n, n_h)
+
+
+def gru_backward(dh: Array, cache: tuple[Array, ...]) -> tuple[Array, Array, Array, Array]:
+    """The derivative of `gru`: gradients of wx, of uh, of each row's b_hn and of the old h."""
+    h, r, z, n, n_h = cache
+    dn = dh * (1 - z) * (1 - n * n)
+    dr = dn * n_h * r * (1 - r)
+    dz = dh * (h - n) * z * (1 - z)
+    dn_h = dn * r
+    return concat(dr, dz, dn), concat(dr, dz, dn_h), dn_h, dh * z
 
 
 @dataclass(frozen=True)
@@ -51,21 +70,12 @@ class GRU(AffineCell):
         check_array("GRU", "b_hn", self.b_hn, (self.U.shape[0],), self.W)
 
     def pointwise(self, wx: Array, uh: Array, state: State) -> tuple[State, tuple[Array, ...]]:
-        (h,) = state
-        r, z, n = split(wx, 3)
-        r_h, z_h, n_h = split(uh, 3)
-        r, z, n_h = sigmoid(r + r_h), sigmoid(z + z_h), n_h + self.b_hn
-        n = array_namespace(wx).tanh(n + r * n_h)
-        return (n + z * (h - n),), (h, r, z, n, n_h)
+        h, cache = gru(wx, uh, self.b_hn, state[0])
+        return (h,), cache
 
     def pointwise_backward(self, dstate: State, cache: tuple[Array, ...]) -> tuple[Array, Array, State, Others]:
-        (dh,) = dstate
-        h, r, z, n, n_h = cache
-        dn = dh * (1 - z) * (1 - n * n)
-        dr = dn * n_h * r * (1 - r)
-        dz = dh * (h - n) * z * (1 - z)
-        dn_h = dn * r
-        return concat(dr, dz, dn), concat(dr, dz, dn_h), (dh * z,), {"b_hn": dn_h}
+        dwx, duh, db_hn, dh = gru_backward(dstate[0], cache)
+        return dwx, duh, (dh,), {"b_hn": db_hn}
 
 
 def gru_original(wx: Array, uh: Array, h: Array, product: Callable[[Array], Array]) -> tuple[Array, tuple[Array, ...]]:
