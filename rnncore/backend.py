@@ -26,9 +26,11 @@ __all__ = [
     "check_whole",
     "concat",
     "device",
+    "hard_sigmoid",
     "log_softmax",
     "sigmoid",
     "softmax",
+    "softplus",
     "split",
     "take_rows",
 ]
@@ -57,6 +59,12 @@ def sigmoid(x: Array) -> Array:
     return 0.5 + 0.5 * array_namespace(x).tanh(0.5 * x)
 
 
+def hard_sigmoid(x: Array) -> Array:
+    """A sigmoid of three straight lines: x / 5 + 1/2, cut to 0 … 1."""
+    xp = array_namespace(x)
+    return xp.minimum(xp.maximum(0.2 * x + 0.5, 0), 1)
+
+
 def log_softmax(x: Array) -> Array:
     """log of `softmax` over the last axis. The largest entry is subtracted first, so that exp cannot overflow."""
     xp = array_namespace(x)
@@ -67,6 +75,13 @@ def log_softmax(x: Array) -> Array:
 def softmax(x: Array) -> Array:
     """exp(x) / Σ exp(x) over the last axis."""
     return array_namespace(x).exp(log_softmax(x))
+
+
+def softplus(x: Array) -> Array:
+    """log(1 + exp(x)), as (x + |x|) / 2 + log(1 + exp(-|x|)): no overflow. Its derivative is `sigmoid`."""
+    xp = array_namespace(x)
+    size = xp.abs(x)
+    return 0.5 * (x + size) + xp.log1p(xp.exp(-size))
 
 
 def split(x: Array, parts: int) -> tuple[Array, ...]:
