@@ -54,7 +54,7 @@ def test_gradients_are_those_of_autograd(name, options, layout, backend):
     p = problem(name, options, layout, backend=backend)
     point = tree.map(lambda a: a.clone().requires_grad_(), p.point)
     leaves = [leaf for _, leaf in tree.leaves(point)]
-    expected = iter(torch.autograd.grad(p.loss(point), leaves))
+    expected = iter(torch.autograd.grad(p.loss(point), leaves, materialize_grads=True))
     assert_close(p.gradient(), tree.map(lambda _: next(expected), p.point), **ROUNDING)
 
 
@@ -359,7 +359,7 @@ FORWARD = {
     "torch": (lambda p: p.cell.forward(torch.tensor(p.xs)), TypeError, "xs", "of torch", "numpy was wanted"),
     "bare state": (lambda p: p.cell.forward(p.xs, p.state[0]), TypeError, "state", "a tuple of", "a ndarray"),
     "state list": (lambda p: p.cell.forward(p.xs, list(p.state)), TypeError, "state", "a tuple of", "a list"),
-    "two states": (lambda p: p.cell.forward(p.xs, p.state * 2), TypeError, "state", "a tuple of", "tuple of 2"),
+    "two states": (lambda p: p.cell.forward(p.xs, p.state * 2), TypeError, "a tuple of {s} arrays", "tuple of {ss}"),
     "state batch": (
         lambda p: p.cell.forward(p.xs, tuple(s[:3] for s in p.state)),
         ValueError,
@@ -425,9 +425,12 @@ BACKWARD = {
 
 
 def filled(fragments, p):
-    """The fragments with the sizes of this problem: {x} of one input, {xx} of one twice as wide, {h} of one output."""
+    """The fragments with the sizes of this problem: {x} of one input, {xx} of one twice as wide, {h} of one output;
+    {s} is the number of arrays in a state, {ss} twice that."""
     *axes, width = p.cell.input_shape
     sizes = {"x": p.cell.input_shape, "xx": (*axes, 2 * width), "h": p.cell.state_shapes[0]}
+    count = len(p.cell.state_shapes)
+    sizes |= {"s": (count,), "ss": (2 * count,)}
     return [fragment.format(**{k: ", ".join(map(str, v)) for k, v in sizes.items()}) for fragment in fragments]
 
 
