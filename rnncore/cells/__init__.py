@@ -3,14 +3,22 @@
 from typing import TYPE_CHECKING
 
 from rnncore.cell import Cell
+from rnncore.cells.atr import ATR
+from rnncore.cells.brc import BRC, NBRC
 from rnncore.cells.coupled_lstm import CoupledLSTM
 from rnncore.cells.elman import Elman
 from rnncore.cells.gru import GRU, GRUOriginal
 from rnncore.cells.jordan import Jordan
+from rnncore.cells.light_ru import LightRU
 from rnncore.cells.lstm import LSTM
 from rnncore.cells.lstm_1997 import LSTM1997
+from rnncore.cells.miru import MiRU1, MiRU2
 from rnncore.cells.peephole_lstm import PeepholeLSTM
 from rnncore.cells.projected_lstm import ProjectedLSTM
+from rnncore.cells.sgrn import SGRN
+from rnncore.cells.sgu import DSGU, SGU
+from rnncore.cells.star import STAR
+from rnncore.cells.tau_gru import TauGRU
 
 CELLS: dict[str, type[Cell]] = {
     name: value
