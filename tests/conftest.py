@@ -42,6 +42,8 @@ def variants():
                     yield pytest.param(name, {field.name: activation}, id=f"{name}-{field.name}={activation}")
     yield pytest.param("Jordan", {"output_size": 2}, id="Jordan-output_size=2")
     yield pytest.param("TauGRU", {"delay": 3}, id="TauGRU-delay=3")
+    yield pytest.param("MCLSTM", {"mass_size": 2}, id="MCLSTM-mass_size=2")
+    yield pytest.param("TimeDependentMCLSTM", {"mass_size": 2}, id="TimeDependentMCLSTM-mass_size=2")
 
 
 VARIANTS = list(variants())

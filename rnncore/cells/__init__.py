@@ -12,13 +12,17 @@ from rnncore.cells.jordan import Jordan
 from rnncore.cells.light_ru import LightRU
 from rnncore.cells.lstm import LSTM
 from rnncore.cells.lstm_1997 import LSTM1997
+from rnncore.cells.mass_conserving_lstm import MCLSTM, TimeDependentMCLSTM
+from rnncore.cells.memory_controller_lstm import MemoryControllerLSTM
 from rnncore.cells.miru import MiRU1, MiRU2
 from rnncore.cells.peephole_lstm import PeepholeLSTM
 from rnncore.cells.projected_lstm import ProjectedLSTM
+from rnncore.cells.residual_lstm import ResLSTM
 from rnncore.cells.sgrn import SGRN
 from rnncore.cells.sgu import DSGU, SGU
 from rnncore.cells.star import STAR
 from rnncore.cells.tau_gru import TauGRU
+from rnncore.cells.working_memory_lstm import WMCLSTM
 
 CELLS: dict[str, type[Cell]] = {
     name: value
