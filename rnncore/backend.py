@@ -26,6 +26,7 @@ __all__ = [
     "check_whole",
     "concat",
     "device",
+    "hard_sigmoid",
     "log_softmax",
     "sigmoid",
     "softmax",
@@ -55,7 +56,19 @@ _NAMESPACES: dict[type, Any] = {}  # by type of array: asking costs as much as a
 
 def sigmoid(x: Array) -> Array:
     """Logistic function 1 / (1 + exp(-x)), as ½ + ½ tanh(x / 2): no overflow at either end."""
-    return 0.5 + 0.5 * array_namespace(x).tanh(0.5 * x)
+    half = 0.5 * x
+    if isinstance(half, np.ndarray):  # in place: NumPy keeps no graph
+        np.tanh(half, out=half)
+        half *= 0.5
+        half += 0.5
+        return half
+    return 0.5 + 0.5 * array_namespace(x).tanh(half)
+
+
+def hard_sigmoid(x: Array) -> Array:
+    """A sigmoid of three straight lines: x / 5 + 1/2, cut to 0 … 1."""
+    xp = array_namespace(x)
+    return xp.minimum(xp.maximum(0.2 * x + 0.5, 0), 1)
 
 
 def softplus(x: Array) -> Array:

@@ -10,6 +10,7 @@ from hypothesis import settings
 
 from rnncore import CELLS, tree
 from rnncore.activations import ACTIVATIONS
+from rnncore.testing import assert_close
 
 settings.register_profile("rnncore", derandomize=True, deadline=None, max_examples=50)
 settings.load_profile("rnncore")
@@ -34,6 +35,9 @@ OPTIONS = [  # that change the form of a cell
     ("ConvGRU", {"kernel_size": 1}),
     ("ConvLSTM", {"kernel_size": 5, "image": (2, 3)}),
     ("PeepholeConvLSTM", {"image": (1, 4)}),
+    ("TauGRU", {"delay": 3}),
+    ("MCLSTM", {"mass_size": 2}),
+    ("TimeDependentMCLSTM", {"mass_size": 2}),
     ("RHN", {"depth": 1}),
     ("RHN", {"coupled": False}),
 ]
@@ -103,6 +107,15 @@ def problem(name, options=None, layout=None, *, backend="numpy", T=STEPS, B=BATC
     dys = rng.standard_normal((T, B, *cell.state_shapes[0]))
     values = (cell, xs, state, dys, dstate)
     return Problem(*to(backend, values), layout or {})
+
+
+def agree(one, other, p, state=None):
+    """Two cells give the same outputs and the same gradient of the inputs; `state` is where the other starts."""
+    runs = []
+    for cell, start in ((one, p.state), (other, state or p.state)):
+        ys, _, tape = cell.forward(p.xs, start)
+        runs.append((ys, cell.backward(p.dys, tape)[0]))
+    assert_close(*runs)
 
 
 @contextmanager

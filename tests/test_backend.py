@@ -29,6 +29,13 @@ def test_softplus(name):
 
 
 @every_backend
+def test_hard_sigmoid(name):
+    x = np.array([[-1e8, -2.5, -1.0], [0.0, 2.0, 1e8]])
+    expected = np.array([[0.0, 0.0, 0.3], [0.5, 0.9, 1.0]])
+    assert_close(backend.hard_sigmoid(to(name, x)), to(name, expected), rtol=1e-15, atol=1e-16)
+
+
+@every_backend
 def test_softmax(name, rng):
     x = rng.standard_normal((2, 3, 4))
     for values in (x, 1e4 * x, x[:0], x[..., :1]):

@@ -127,7 +127,7 @@ def truncated_autograd(p, window):
         ys, state, _ = cell.forward(xs[part], state, np.clip(n - start, 0, len(xs[part])))
         loss = loss + (ys * dys[part]).sum()
     loss = loss + sum((s * d).sum() for s, d in zip(state, p.dstate, strict=True))
-    grads = iter(torch.autograd.grad(loss, [leaf for _, leaf in tree.leaves(point)]))
+    grads = iter(torch.autograd.grad(loss, [leaf for _, leaf in tree.leaves(point)], materialize_grads=True))
     return tree.map(lambda _: next(grads), p.point)
 
 
