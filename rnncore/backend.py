@@ -20,6 +20,7 @@ __all__ = [
     "Array",
     "array_namespace",
     "check_array",
+    "check_between",
     "check_dtype",
     "check_finite",
     "check_floating",
@@ -133,6 +134,15 @@ def check_finite(operation: str, name: str, value: Any) -> float:
     if not isinstance(value, numbers.Real) or not math.isfinite(value):
         raise ValueError(f"{operation}: {name} must be a finite number, received {value!r}")
     return float(value)
+
+
+def check_between(operation: str, name: str, value: Any, low: float, high: float = math.inf) -> float:
+    """`value` as a float; ValueError where it is no finite number from `low` to `high`."""
+    number = check_finite(operation, name, value)
+    if not low <= number <= high:
+        wanted = f"from {low:g}" if high == math.inf else f"in {low:g} … {high:g}"
+        raise ValueError(f"{operation}: {name} must be a number {wanted}, received {value!r}")
+    return number
 
 
 def check_floating(operation: str, name: str, array: Array) -> None:

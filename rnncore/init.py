@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from rnncore.backend import check_dtype, check_finite, check_whole
+from rnncore.backend import check_between, check_dtype, check_finite, check_whole
 
-__all__ = ["gates", "glorot_uniform", "identity", "orthogonal"]
+__all__ = ["gates", "glorot_uniform", "identity", "normal", "orthogonal", "reservoir", "uniform"]
 
 
 def glorot_uniform(rng: np.random.Generator, rows: int, columns: int, *, dtype: Any = np.float32) -> np.ndarray:
@@ -46,6 +46,49 @@ def identity(size: int, *, scale: float = 1.0, dtype: Any = np.float32) -> np.nd
     """`scale` times the identity (size, size)."""
     _sizes("identity", size, size, dtype)
     return check_finite("identity", "scale", scale) * np.eye(size, dtype=dtype)
+
+
+def uniform(
+    rng: np.random.Generator, rows: int, columns: int, *, bound: float = 1.0, dtype: Any = np.float32
+) -> np.ndarray:
+    """(rows, columns), uniform in ±`bound`."""
+    _check("uniform", rng, rows, columns, dtype)
+    bound = check_between("uniform", "bound", bound, 0)
+    return rng.uniform(-bound, bound, (rows, columns)).astype(dtype)
+
+
+def normal(
+    rng: np.random.Generator, rows: int, columns: int, *, std: float = 1.0, dtype: Any = np.float32
+) -> np.ndarray:
+    """(rows, columns), Gaussian of mean 0 and standard deviation `std`."""
+    _check("normal", rng, rows, columns, dtype)
+    return (check_between("normal", "std", std, 0) * rng.standard_normal((rows, columns))).astype(dtype)
+
+
+def reservoir(
+    rng: np.random.Generator,
+    size: int,
+    *,
+    spectral_radius: float = 0.9,
+    sparsity: float = 0.0,
+    dtype: Any = np.float32,
+) -> np.ndarray:
+    """(size, size) of Gaussian entries, a share `sparsity` of them zero, scaled to `spectral_radius`.
+
+    The spectral radius is the largest modulus of an eigenvalue. Where so few entries are left that it is zero whatever
+    the scale, they stay as drawn.
+
+    Paper: H. Jaeger, The "echo state" approach to analysing and training recurrent neural networks, GMD Report 148,
+    2001.
+    """
+    _check("reservoir", rng, size, size, dtype)
+    wanted = check_between("reservoir", "spectral_radius", spectral_radius, 0)
+    zeros = round(check_between("reservoir", "sparsity", sparsity, 0, 1) * size * size)
+    weights = rng.standard_normal(size * size)
+    weights[rng.permutation(size * size)[:zeros]] = 0
+    weights = weights.reshape(size, size)
+    radius = np.abs(np.linalg.eigvals(weights)).max()
+    return (weights * (wanted / radius if radius else 1)).astype(dtype)
 
 
 def _check(operation: str, rng: Any, rows: int, columns: int, dtype: Any) -> None:

@@ -48,8 +48,34 @@ def test_identity():
     assert init.identity(3, scale=np.float64(2)).dtype == np.float32
 
 
+def test_uniform_and_normal(rng):
+    """The sample variance of N values has relative standard deviation √(0.8 / N), or √(2 / N) for Gaussian ones."""
+    w = init.uniform(rng, 200, 300, bound=0.2, dtype=np.float64)
+    assert np.var(w) == pytest.approx(0.2**2 / 3, rel=5 * math.sqrt(0.8 / w.size))
+    assert 0.999 * 0.2 < np.abs(w).max() <= 0.2
+    w = init.normal(rng, 200, 300, std=0.2, dtype=np.float64)
+    assert np.var(w) == pytest.approx(0.2**2, rel=5 * math.sqrt(2 / w.size))
+    assert abs(w.mean()) < 5 * 0.2 / math.sqrt(w.size)
+    for function, option in ((init.uniform, "bound"), (init.normal, "std")):
+        assert (function(rng, 2, 3, **{option: 0}) == 0).all()
+        with refuses(ValueError, f"{function.__name__}: {option} must be a number from 0, received -1"):
+            function(rng, 2, 3, **{option: -1})
+
+
+def test_reservoir(rng):
+    for size, radius, sparsity in ((1, 0.9, 0), (5, 1.3, 0.2), (100, 0.5, 0.9), (100, 0, 0)):
+        u = init.reservoir(rng, size, spectral_radius=radius, sparsity=sparsity, dtype=np.float64)
+        assert np.abs(np.linalg.eigvals(u)).max() == pytest.approx(radius, abs=1e-13)
+        if radius:
+            assert np.count_nonzero(u == 0) == round(sparsity * size * size)
+    assert (init.reservoir(rng, 4, sparsity=1) == 0).all()
+    for option, value, wanted in (("spectral_radius", -1, "from 0"), ("sparsity", 1.5, "in 0 … 1")):
+        with refuses(ValueError, f"reservoir: {option} must be a number {wanted}, received {value}"):
+            init.reservoir(rng, 4, **{option: value})
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, "float32"])
-@pytest.mark.parametrize("function", [init.orthogonal, init.glorot_uniform])
+@pytest.mark.parametrize("function", [init.orthogonal, init.glorot_uniform, init.uniform, init.normal])
 def test_seeds_and_dtypes(function, dtype):
     a, b, c = (function(np.random.default_rng(seed), 3, 4, dtype=dtype) for seed in (0, 0, 1))
     assert_close(a, b, rtol=0, atol=0)
@@ -63,6 +89,9 @@ def test_sizes_are_whole(size, rng):
         (lambda: init.orthogonal(rng, size, 3), "orthogonal"),
         (lambda: init.orthogonal(rng, 3, size), "orthogonal"),
         (lambda: init.glorot_uniform(rng, size, 3), "glorot_uniform"),
+        (lambda: init.uniform(rng, size, 3), "uniform"),
+        (lambda: init.normal(rng, 3, size), "normal"),
+        (lambda: init.reservoir(rng, size), "reservoir"),
         (lambda: init.identity(size), "identity"),
     ]:
         with refuses(ValueError, f"{name}: each size must be an integer from 1, received {size!r}"):
