@@ -7,9 +7,10 @@ from collections.abc import Callable
 
 from rnncore.backend import Array, array_namespace, sigmoid
 
-__all__ = ["ACTIVATIONS", "activation_pair"]
+__all__ = ["ACTIVATIONS", "Function", "activation_pair"]
 
 Function = Callable[[Array], Array]
+"""From an array to one of the same shape."""
 
 
 def _tanh(a: Array) -> Array:
@@ -17,7 +18,7 @@ def _tanh(a: Array) -> Array:
 
 
 def _relu(a: Array) -> Array:
-    return array_namespace(a).where(a < 0, array_namespace(a).zeros_like(a), a)
+    return array_namespace(a).maximum(a, 0.0)
 
 
 ACTIVATIONS: dict[str, tuple[Function, Function]] = {

@@ -39,7 +39,13 @@ def variants():
             if field.name.endswith("activation"):
                 for activation in sorted(set(ACTIVATIONS) - {field.default}):
                     yield pytest.param(name, {field.name: activation}, id=f"{name}-{field.name}={activation}")
-    yield pytest.param("Jordan", {"output_size": 2}, id="Jordan-output_size=2")
+    for name, options in [
+        ("Jordan", {"output_size": 2}),
+        ("SCRN", {"context_size": 3, "alpha": 0.6}),
+        ("Clockwork", {"periods": (3, 1)}),
+        ("EchoState", {"leak_rate": 0.3, "bias_scale": 0.5}),
+    ]:
+        yield pytest.param(name, options, id="-".join([name, *(f"{k}={v}" for k, v in options.items())]))
 
 
 VARIANTS = list(variants())

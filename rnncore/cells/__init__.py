@@ -3,14 +3,19 @@
 from typing import TYPE_CHECKING
 
 from rnncore.cell import Cell
+from rnncore.cells.clockwork import Clockwork
 from rnncore.cells.coupled_lstm import CoupledLSTM
+from rnncore.cells.echo_state import EchoState
 from rnncore.cells.elman import Elman
 from rnncore.cells.gru import GRU, GRUOriginal
+from rnncore.cells.indrnn import IndRNN
+from rnncore.cells.irnn import IRNN
 from rnncore.cells.jordan import Jordan
 from rnncore.cells.lstm import LSTM
 from rnncore.cells.lstm_1997 import LSTM1997
 from rnncore.cells.peephole_lstm import PeepholeLSTM
 from rnncore.cells.projected_lstm import ProjectedLSTM
+from rnncore.cells.scrn import SCRN
 
 CELLS: dict[str, type[Cell]] = {
     name: value
