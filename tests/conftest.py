@@ -44,6 +44,7 @@ def variants():
         ("SCRN", {"context_size": 3, "alpha": 0.6}),
         ("Clockwork", {"periods": (3, 1)}),
         ("EchoState", {"leak_rate": 0.3, "bias_scale": 0.5}),
+        ("EUNN", {"layers": 5}),
     ]:
         yield pytest.param(name, options, id="-".join([name, *(f"{k}={v}" for k, v in options.items())]))
 

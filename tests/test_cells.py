@@ -21,6 +21,7 @@ WITH_FORGET_BIAS = [name for name, kind in CELLS.items() if "forget_bias" in ins
 WITH_ACTIVATION = [name for name, kind in CELLS.items() if "activation" in {f.name for f in dataclasses.fields(kind)}]
 every_backend = pytest.mark.parametrize("backend", BACKENDS)
 ROUNDING = {"rtol": 1e-12, "atol": 1e-12}
+MAGNITUDE = {"UnitaryRNN": 10}  # whose gradients are small differences of numbers of this size
 
 
 # -- gradients
@@ -130,7 +131,7 @@ def test_float32_stays_float32(name, layout):
     )
     for run in (lambda p: p.cell.forward(p.xs, p.state, **layout)[:2], lambda p: p.gradient()):
         expected = tree.convert(np.float32, run(p))
-        assert_close(run(narrow), expected, rtol=2e-6, atol=4e-6)
+        assert_close(run(narrow), expected, rtol=2e-6, atol=4e-6 * MAGNITUDE.get(name, 1))
 
 
 # -- against independent implementations
@@ -558,7 +559,7 @@ def test_init_refuses_an_unknown_activation(name, rng):
 def test_init_shapes_and_seeds(name):
     cells = [CELLS[name].init(np.random.default_rng(seed), 3, 4) for seed in (0, 0, 1)]
     assert cells[0].input_shape[-1] in (3, 3 + 1, 3 * 3)  # alone; with the elapsed time; with mask and elapsed times
-    assert cells[0].state_shapes[0][-1] == 4
+    assert cells[0].state_shapes[0][-1] in (4, 2 * 4)  # numbers; real and imaginary parts
     assert_close(cells[0], cells[1], rtol=0, atol=0)
     assert (cells[0].W != cells[2].W).all()
     assert {leaf.dtype for _, leaf in tree.leaves(cells[0], and_fixed=True)} == {np.dtype(np.float32)}

@@ -7,6 +7,8 @@ from rnncore.cells.clockwork import Clockwork
 from rnncore.cells.coupled_lstm import CoupledLSTM
 from rnncore.cells.echo_state import EchoState
 from rnncore.cells.elman import Elman
+from rnncore.cells.eunn import EUNN
+from rnncore.cells.exp_rnn import ExpRNN
 from rnncore.cells.gru import GRU, GRUOriginal
 from rnncore.cells.indrnn import IndRNN
 from rnncore.cells.irnn import IRNN
@@ -16,6 +18,7 @@ from rnncore.cells.lstm_1997 import LSTM1997
 from rnncore.cells.peephole_lstm import PeepholeLSTM
 from rnncore.cells.projected_lstm import ProjectedLSTM
 from rnncore.cells.scrn import SCRN
+from rnncore.cells.unitary_rnn import UnitaryRNN
 
 CELLS: dict[str, type[Cell]] = {
     name: value
