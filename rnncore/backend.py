@@ -148,11 +148,11 @@ def check_dtype(operation: str, dtype: Any) -> None:
         raise TypeError(f"{operation}: dtype must be float32 or float64, received {dtype}")
 
 
-def check_finite(operation: str, name: str, value: Any, least: float = -math.inf) -> float:
-    """`value` as a float; ValueError where it is no number, nan, infinite, or below `least`."""
-    if not isinstance(value, numbers.Real) or not math.isfinite(value) or value < least:
-        wanted = "a finite number" if least == -math.inf else f"a finite number from {least:g}"
-        raise ValueError(f"{operation}: {name} must be {wanted}, received {value!r}")
+def check_finite(operation: str, name: str, value: Any, low: float = -math.inf, high: float = math.inf) -> float:
+    """`value` as a float; ValueError where it is no number, nan, infinite, or outside `low` … `high`."""
+    if not isinstance(value, numbers.Real) or not math.isfinite(value) or not low <= float(value) <= high:
+        bounds = "" if low == -math.inf else f" from {low:g}" if high == math.inf else f" in {low:g} … {high:g}"
+        raise ValueError(f"{operation}: {name} must be a finite number{bounds}, received {value!r}")
     return float(value)
 
 

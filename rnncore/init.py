@@ -13,8 +13,9 @@ __all__ = [
     "he_normal",
     "identity",
     "isometry",
+    "normal",
     "orthogonal",
-    "spectral",
+    "reservoir",
     "uniform",
 ]
 
@@ -62,19 +63,6 @@ def he_normal(rng: np.random.Generator, rows: int, columns: int, *, dtype: Any =
     return rng.normal(0.0, deviation, (rows, columns)).astype(dtype)
 
 
-def spectral(rng: np.random.Generator, size: int, *, radius: float, dtype: Any = np.float32) -> np.ndarray:
-    """(size, size), Gaussian, scaled so that its largest eigenvalue has absolute value `radius`.
-
-    What a reservoir is made of, and what chapter 5 turns: the powers of the matrix grow or shrink as powers of
-    `radius`. ValueError where it is not a finite number from 0.
-    """
-    _check("spectral", rng, size, size, dtype)
-    check_finite("spectral", "radius", radius, 0)
-    matrix = rng.standard_normal((size, size))
-    matrix *= radius / float(np.abs(np.linalg.eigvals(matrix)).max())
-    return matrix.astype(dtype)
-
-
 def identity(size: int, *, scale: float = 1.0, dtype: Any = np.float32) -> np.ndarray:
     """`scale` times the identity (size, size)."""
     _sizes("identity", size, size, dtype)
@@ -103,6 +91,40 @@ def uniform(rng: np.random.Generator, low: float, high: float, *shape: int, dtyp
     """A vector (n,) or matrix (rows, columns) of values uniform in `low` … `high`."""
     _check("uniform", rng, shape[0], shape[-1], dtype)
     return rng.uniform(low, high, shape).astype(dtype)
+
+
+def normal(
+    rng: np.random.Generator, rows: int, columns: int, *, std: float = 1.0, dtype: Any = np.float32
+) -> np.ndarray:
+    """(rows, columns), Gaussian of mean 0 and standard deviation `std`."""
+    _check("normal", rng, rows, columns, dtype)
+    return (check_finite("normal", "std", std, 0) * rng.standard_normal((rows, columns))).astype(dtype)
+
+
+def reservoir(
+    rng: np.random.Generator,
+    size: int,
+    *,
+    spectral_radius: float = 0.9,
+    sparsity: float = 0.0,
+    dtype: Any = np.float32,
+) -> np.ndarray:
+    """(size, size) of Gaussian entries, a share `sparsity` of them zero, scaled to `spectral_radius`.
+
+    The spectral radius is the largest modulus of an eigenvalue. Where so few entries are left that it is zero whatever
+    the scale, they stay as drawn.
+
+    Paper: H. Jaeger, The "echo state" approach to analysing and training recurrent neural networks, GMD Report 148,
+    2001.
+    """
+    _check("reservoir", rng, size, size, dtype)
+    wanted = check_finite("reservoir", "spectral_radius", spectral_radius, 0)
+    zeros = round(check_finite("reservoir", "sparsity", sparsity, 0, 1) * size * size)
+    weights = rng.standard_normal(size * size)
+    weights[rng.permutation(size * size)[:zeros]] = 0
+    weights = weights.reshape(size, size)
+    radius = np.abs(np.linalg.eigvals(weights)).max()
+    return (weights * (wanted / radius if radius else 1)).astype(dtype)
 
 
 def _check(operation: str, rng: Any, rows: int, columns: int, dtype: Any) -> None:

@@ -178,8 +178,7 @@ def mackey_glass(
     Paper: M. C. Mackey, L. Glass, Oscillation and chaos in physiological control systems, 1977.
     """
     _check("mackey_glass", rng, dtype, steps=steps, batch=batch)
-    if not (check_finite("mackey_glass", "delay", delay) >= 0.1):
-        raise ValueError(f"mackey_glass: delay must be a number from 0.1, received {delay}")
+    check_finite("mackey_glass", "delay", delay, 0.1)
     per_unit, dropped, step = 10, 300, 0.1
     lag = round(delay * per_unit)
     x = np.empty((lag + 1 + (dropped + steps) * per_unit, batch))

@@ -100,6 +100,22 @@ def test_check_floating():
         backend.check_floating("op", "x", [1.0])
 
 
+def test_check_finite():
+    for value in (0, 0.5, np.float32(1)):
+        number = backend.check_finite("op", "a", value, 0, 1)
+        assert type(number) is float
+        assert number == value
+    assert backend.check_finite("op", "a", 1e9, 0) == 1e9
+    for value in (-0.1, 1.1, np.float64(2)):
+        with refuses(ValueError, f"op: a must be a finite number in 0 … 1, received {value!r}"):
+            backend.check_finite("op", "a", value, 0, 1)
+    with refuses(ValueError, "op: a must be a finite number from 0.5, received 0"):
+        backend.check_finite("op", "a", 0, 0.5)
+    for value in (np.nan, np.inf, "1", None):
+        with refuses(ValueError, f"op: a must be a finite number from 0, received {value!r}"):
+            backend.check_finite("op", "a", value, 0)
+
+
 def test_check_whole():
     for value in (3, np.int32(3), np.array(3), torch.tensor(3)):
         assert backend.check_whole("op", "n", value, 3) == 3

@@ -15,7 +15,8 @@ DRAWN = {
     "he_normal": init.he_normal,
     "isometry": init.isometry,
     "uniform": lambda rng, rows, columns, dtype: init.uniform(rng, -1, 2, rows, columns, dtype=dtype),
-    "spectral": lambda rng, rows, columns, dtype: init.spectral(rng, columns, radius=0.9, dtype=dtype),
+    "normal": init.normal,
+    "reservoir": lambda rng, rows, columns, dtype: init.reservoir(rng, columns, dtype=dtype),
     "chrono": lambda rng, rows, columns, dtype: init.chrono(rng, columns, 30, dtype=dtype),
 }
 SHAPES = [(5, 3), (3, 5), (4, 4), (1, 1), (1, 6), (200, 50), (64, 64)]
@@ -60,14 +61,6 @@ def test_he_normal_keeps_the_size_behind_a_relu(rng):
     assert np.mean((x @ w) ** 2) == pytest.approx(1, rel=0.05)
 
 
-@pytest.mark.parametrize("radius", [0.0, 0.5, 1.2])
-@pytest.mark.parametrize("size", [1, 2, 50])
-def test_spectral_radius(radius, size, rng):
-    w = init.spectral(rng, size, radius=radius, dtype=np.float64)
-    assert np.abs(np.linalg.eigvals(w)).max() == pytest.approx(radius, rel=1e-9)
-    assert w.shape == (size, size)
-
-
 def test_isometry(rng):
     assert_close(init.isometry(rng, 3, 3), np.eye(3, dtype=np.float32), rtol=0, atol=0)
     for rows, columns in ((3, 5), (5, 3)):
@@ -90,12 +83,6 @@ def test_chrono(rng):
             init.chrono(rng, 3, t_max)
 
 
-@pytest.mark.parametrize("bad", [-1, math.nan, math.inf, "1", None])
-def test_a_radius_is_a_number(bad, rng):
-    with refuses(ValueError, "spectral: radius must", f"received {bad!r}"):
-        init.spectral(rng, 3, radius=bad)
-
-
 def test_uniform(rng):
     """The sample mean of N uniform values has standard deviation (high - low) / √(12 N)."""
     for shape in ((60000,), (200, 300)):
@@ -109,6 +96,28 @@ def test_uniform(rng):
 def test_identity():
     assert_close(init.identity(3, scale=-0.5, dtype=np.float64), np.diag([-0.5, -0.5, -0.5]), rtol=0, atol=0)
     assert init.identity(3, scale=np.float64(2)).dtype == np.float32
+
+
+def test_normal(rng):
+    """The sample variance of N Gaussian values has relative standard deviation √(2 / N)."""
+    w = init.normal(rng, 200, 300, std=0.2, dtype=np.float64)
+    assert np.var(w) == pytest.approx(0.2**2, rel=5 * math.sqrt(2 / w.size))
+    assert abs(w.mean()) < 5 * 0.2 / math.sqrt(w.size)
+    assert (init.normal(rng, 2, 3, std=0) == 0).all()
+    with refuses(ValueError, "normal: std must be a finite number from 0, received -1"):
+        init.normal(rng, 2, 3, std=-1)
+
+
+def test_reservoir(rng):
+    for size, radius, sparsity in ((1, 0.9, 0), (5, 1.3, 0.2), (100, 0.5, 0.9), (100, 0, 0)):
+        u = init.reservoir(rng, size, spectral_radius=radius, sparsity=sparsity, dtype=np.float64)
+        assert np.abs(np.linalg.eigvals(u)).max() == pytest.approx(radius, abs=1e-13)
+        if radius:
+            assert np.count_nonzero(u == 0) == round(sparsity * size * size)
+    assert (init.reservoir(rng, 4, sparsity=1) == 0).all()
+    for option, value, wanted in (("spectral_radius", -1, "from 0"), ("sparsity", 1.5, "in 0 … 1")):
+        with refuses(ValueError, f"reservoir: {option} must be a finite number {wanted}, received {value}"):
+            init.reservoir(rng, 4, **{option: value})
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, "float32"])
@@ -126,9 +135,10 @@ def test_sizes_are_whole(size, rng):
         (lambda: init.orthogonal(rng, size, 3), "orthogonal"),
         (lambda: init.orthogonal(rng, 3, size), "orthogonal"),
         (lambda: init.glorot_uniform(rng, size, 3), "glorot_uniform"),
+        (lambda: init.normal(rng, 3, size), "normal"),
+        (lambda: init.reservoir(rng, size), "reservoir"),
         (lambda: init.identity(size), "identity"),
         (lambda: init.he_normal(rng, 3, size), "he_normal"),
-        (lambda: init.spectral(rng, size, radius=1), "spectral"),
         (lambda: init.isometry(rng, size, 3), "isometry"),
         (lambda: init.chrono(rng, size, 10), "chrono"),
         (lambda: init.uniform(rng, 0, 1, size), "uniform"),

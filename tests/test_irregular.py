@@ -129,8 +129,8 @@ def test_periods_are_drawn_uniformly_in_their_logarithm(rng):
 @pytest.mark.parametrize(
     ("options", "fragments"),
     [
-        ({"leak": -0.1}, ("leak must lie in 0 … 1", "-0.1")),
-        ({"leak": 1.5}, ("leak must lie in 0 … 1", "1.5")),
+        ({"leak": -0.1}, ("leak must be a finite number in 0 … 1", "-0.1")),
+        ({"leak": 1.5}, ("leak must be a finite number in 0 … 1", "1.5")),
         ({"leak": np.nan}, ("leak must be a finite number", "nan")),
         ({"open_ratio": 0}, ("open_ratio must lie between 0 and 1", "0")),
         ({"open_ratio": 1.0}, ("open_ratio must lie between 0 and 1", "1.0")),

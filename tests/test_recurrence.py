@@ -145,8 +145,12 @@ def test_a_window_as_long_as_the_sequence_is_full_bptt(name, layout):
     p = problem(name, None, layout)
     for window in (STEPS, STEPS + 3, np.int64(STEPS)):
         assert_close(p.gradient(window), p.gradient(), rtol=0, atol=0)
-    cut, full = (dict(tree.leaves(p.gradient(window))) for window in (2, None))
-    assert any(np.abs(cut[path] - full[path]).max() > 1e-3 for path in full)
+    cut, full = [], []
+    for seed in range(3):  # with one alone all units of a ReLU may be off at the cut
+        p = problem(name, None, layout, seed=seed)
+        for into, window in ((cut, 2), (full, None)):
+            into += [leaf for _, leaf in tree.leaves(p.gradient(window))]
+    assert any(np.abs(a - b).max() > 1e-3 for a, b in zip(cut, full, strict=True))
 
 
 @every_cell

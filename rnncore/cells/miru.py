@@ -55,7 +55,7 @@ class MiRU1(AffineCell):
         check_array("MiRU1", "U", self.U, (hidden_size, hidden_size), self.W)
         check_array("MiRU1", "W", self.W, (self.W.shape[0], 2 * hidden_size), self.W)
         check_array("MiRU1", "U_n", self.U_n, (hidden_size, hidden_size), self.W)
-        _check_coefficient("MiRU1", "update_coefficient", self.update_coefficient)
+        check_finite("MiRU1", "update_coefficient", self.update_coefficient, 0, 1)
 
     def pointwise(self, wx: Array, uh: Array, state: State) -> tuple[State, tuple[Array, ...]]:
         (h,) = state
@@ -111,8 +111,8 @@ class MiRU2(AffineCell):
     def __post_init__(self) -> None:
         super().__post_init__()
         self._check_gates(1)
-        _check_coefficient("MiRU2", "update_coefficient", self.update_coefficient)
-        _check_coefficient("MiRU2", "reset_coefficient", self.reset_coefficient)
+        check_finite("MiRU2", "update_coefficient", self.update_coefficient, 0, 1)
+        check_finite("MiRU2", "reset_coefficient", self.reset_coefficient, 0, 1)
 
     def pointwise(self, wx: Array, uh: Array, state: State) -> tuple[State, Array]:
         (h,) = state
@@ -125,8 +125,3 @@ class MiRU2(AffineCell):
         keep = float(self.update_coefficient)
         da = (1 - keep) * dh * (1 - cache * cache)
         return da, float(self.reset_coefficient) * da, (keep * dh,), {}
-
-
-def _check_coefficient(operation: str, name: str, value: float) -> None:
-    if not 0 <= check_finite(operation, name, value) <= 1:
-        raise ValueError(f"{operation}: {name} must lie in 0 … 1, received {value!r}")

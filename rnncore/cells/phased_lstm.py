@@ -114,8 +114,7 @@ class PhasedLSTM(TimedMemoryCell):
         check_array("PhasedLSTM", "p", self.p, (3 * hidden_size,), self.W)
         for name in ("log_period", "shift", "open_logit"):
             check_array("PhasedLSTM", name, getattr(self, name), (hidden_size,), self.W)
-        if not 0 <= check_finite("PhasedLSTM", "leak", self.leak) <= 1:
-            raise ValueError(f"PhasedLSTM: leak must lie in 0 … 1, received {self.leak!r}")
+        check_finite("PhasedLSTM", "leak", self.leak, 0, 1)
 
     @property
     def state_shapes(self) -> tuple[tuple[int, ...], ...]:
