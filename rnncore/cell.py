@@ -264,11 +264,11 @@ class Cell(ABC):
 class Product:
     """The gradient left.T @ right of a matrix, to be made for all steps at once; left (B, M), right (B, N).
 
-    Of a parameter with more axes it is the gradient laid out as a matrix.
+    Without a right factor that is the gradient of wx, which is there for all steps already. Of a parameter with more axes it is the gradient laid out as a matrix.
     """
 
     left: Array
-    right: Array
+    right: Array | None
 
 
 Others = dict[str, Any]
@@ -415,29 +415,34 @@ class AffineCell(Cell):
     def retreat(self, dstate: State, cache: Any) -> tuple[Array, State, Any]:
         h, step_cache = cache
         dwx, duh, (dh, *rest), others = self.pointwise_backward(dstate, step_cache)
-        return dwx, (dh + duh @ self.U.T, *rest), others | {"U": Product(h, duh)}
+        right = None if duh is dwx else duh
+        return dwx, (dh + duh @ self.U.T, *rest), others | {"U": Product(h, right)}
 
     def gradients(self, xs: Array, dprojected: Array, residues: list[Any]) -> tuple[Array, Self]:
         dW, db = xs.T @ dprojected, array_namespace(xs).sum(dprojected, axis=0)
-        return dprojected @ self.W.T, gathered(self, residues, W=dW, b=db)
+        return dprojected @ self.W.T, gathered(self, residues, dprojected, W=dW, b=db)
 
 
-def gathered(cell: C, residues: list[Others], **known: Array) -> C:
-    """The gradient of a cell: what is `known`, and for the other parameters the sum of what each step adds."""
+def gathered(cell: C, residues: list[Others], dwx: Array | None = None, **known: Array) -> C:
+    """The gradient of a cell: what is `known`, and for the other parameters the sum of what each step adds.
+
+    `dwx` are the rows that a `Product` without a right factor means.
+    """
     fields = (f.name for f in dataclasses.fields(cell) if not f.metadata.get("static") and f.name not in known)
-    others = {name: _sum([residue[name] for residue in residues], getattr(cell, name)) for name in fields}
+    others = {name: _sum([residue[name] for residue in residues], getattr(cell, name), dwx) for name in fields}
     return dataclasses.replace(cell, **known, **others)
 
 
-def _sum(parts: list[Any], like: Any) -> Any:
+def _sum(parts: list[Any], like: Any, dwx: Array | None) -> Any:
     """The sum over all steps of what each adds to the gradient of a parameter `like`."""
     if isinstance(like, tuple):
-        return tuple(_sum([part[i] for part in parts], p) for i, p in enumerate(like))
+        return tuple(_sum([part[i] for part in parts], p, dwx) for i, p in enumerate(like))
     xp = array_namespace(like)
     if not parts:
         return xp.zeros_like(like)
     if isinstance(parts[0], Product):
-        left, right = concat(*(p.left for p in parts), axis=0), concat(*(p.right for p in parts), axis=0)
+        left = concat(*(p.left for p in parts), axis=0)
+        right = dwx if parts[0].right is None else concat(*(p.right for p in parts), axis=0)
         return xp.reshape(left.T @ right, like.shape)
     return xp.sum(xp.reshape(concat(*parts, axis=0), (-1, *like.shape)), axis=0)
 

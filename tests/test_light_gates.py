@@ -68,11 +68,8 @@ def test_tau_gru_refuses_a_delay(delay, rng):
     ("kind", "name"), [(MiRU1, "update_coefficient"), (MiRU2, "update_coefficient"), (MiRU2, "reset_coefficient")]
 )
 def test_miru_refuses_coefficients(kind, name, rng):
-    for value in (-0.1, 1.1):
-        with refuses(ValueError, f"{kind.__name__}: {name} must be a finite number in 0 … 1, received {value}"):
-            kind.init(rng, 3, 4, **{name: value})
-    for value in (np.nan, "1", None):
-        with refuses(ValueError, f"{kind.__name__}: {name} must be a finite number, received {value!r}"):
+    for value in (-0.1, 1.1, np.nan, "1", None):
+        with refuses(ValueError, f"{kind.__name__}: {name} must be a finite number in 0 … 1, received {value!r}"):
             kind.init(rng, 3, 4, **{name: value})
 
 
