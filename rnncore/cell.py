@@ -264,7 +264,8 @@ class Cell(ABC):
 class Product:
     """The gradient left.T @ right of a matrix, to be made for all steps at once; left (B, M), right (B, N).
 
-    Without a right factor that is the gradient of wx, which is there for all steps already. Of a parameter with more axes it is the gradient laid out as a matrix.
+    Without a right factor that is the gradient of wx, which is there for all steps already. Of a parameter with more
+    axes than two it is the gradient laid out as a matrix.
     """
 
     left: Array

@@ -94,9 +94,9 @@ class IntersectionRNN(Cell):
             dh * (h - h_in) * g_h * (1 - g_h),
         )
         dold = (array_namespace(dy).zeros_like(dy), dh * g_h + da @ self.U.T)
-        return concat(da, dy * g_y), dold, {"U": Product(h, da)}
+        return concat(da, dy * g_y), dold, {"U": Product(h, None)}
 
     def gradients(self, xs: Array, dprojected: Array, residues: list[Any]) -> tuple[Array, Self]:
         da = dprojected[:, : self.U.shape[1]]
-        grads = gathered(self, residues, W=xs.T @ da, b=array_namespace(xs).sum(da, axis=0))
+        grads = gathered(self, residues, da, W=xs.T @ da, b=array_namespace(xs).sum(da, axis=0))
         return dprojected @ concat(self.W, self.P).T, grads

@@ -46,7 +46,7 @@ class NAS(MemoryCell):
     def pointwise(self, wx: Array, uh: Array, state: State) -> tuple[State, tuple[Array, ...]]:
         xp, (_, c), size = array_namespace(wx), state, self.U.shape[0]
         relu, _ = ACTIVATIONS["relu"]
-        x3, h3 = wx[..., 7 * size :], uh[..., 7 * size :]
+        x3, h3 = wx[..., 7 * size :], 1.0 * uh[..., 7 * size :]  # a view would keep all of uh
         a = wx[..., : 7 * size] + uh[..., : 7 * size]
         s = sigmoid(a[..., : 4 * size])
         t = xp.tanh(a[..., 4 * size : 6 * size])
