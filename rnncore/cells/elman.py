@@ -20,22 +20,24 @@ __all__ = ["Elman", "SimpleCell"]
 class SimpleCell(AffineCell):
     """h' = φ(x W + h U + b), for W (D, H) and U (H, H); abstract: which φ?"""
 
+    kernel = ElmanKernel()
+
     def __post_init__(self) -> None:
         super().__post_init__()
         self._check_gates(1)
 
     @property
     @abstractmethod
-    def _functions(self) -> tuple[Function, Function]:
+    def functions(self) -> tuple[Function, Function]:
         """φ, and φ' as a function of φ's value."""
 
     def pointwise(self, wx: Array, uh: Array, state: State) -> tuple[State, Array]:
-        phi, _ = self._functions
+        phi, _ = self.functions
         h = phi(wx + uh)
         return (h,), h
 
     def pointwise_backward(self, dstate: State, cache: Array) -> tuple[Array, Array, State, Others]:
-        _, derivative = self._functions
+        _, derivative = self.functions
         da = dstate[0] * derivative(cache)
         return da, da, (0,), {}
 
@@ -58,8 +60,6 @@ class Elman(SimpleCell):
 
     activation: str = tree.static(default="tanh")
 
-    kernel = ElmanKernel()
-
     @classmethod
     def init(
         cls,
@@ -78,5 +78,6 @@ class Elman(SimpleCell):
         activation_pair("Elman", self.activation)
 
     @property
-    def _functions(self) -> tuple[Function, Function]:
+    def functions(self) -> tuple[Function, Function]:
+        """φ and φ'."""
         return activation_pair("Elman", self.activation)

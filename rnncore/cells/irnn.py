@@ -48,5 +48,6 @@ class IRNN(SimpleCell):
         )
 
     @property
-    def _functions(self) -> tuple[Function, Function]:
+    def functions(self) -> tuple[Function, Function]:
+        """φ and φ'."""
         return ACTIVATIONS["relu"]

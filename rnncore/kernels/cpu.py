@@ -200,18 +200,20 @@ class ElmanKernel(Kernel):
     def advance(self, cell: Any, wx: Array, kept: Array, state: list[Array], spare: Array) -> None:
         y = kept[0]
         y += wx
-        if cell.activation == "tanh":
+        phi, _ = cell.functions
+        if phi is ACTIVATIONS["tanh"][0]:
             np.tanh(y, out=y)
         else:
-            y[...] = ACTIVATIONS[cell.activation][0](y)
+            y[...] = phi(y)
         state[0] = y
 
     def factors(self, cell: Any, kept: Array, out: Array) -> None:
-        if cell.activation == "tanh":
+        phi, derivative = cell.functions
+        if phi is ACTIVATIONS["tanh"][0]:
             np.multiply(kept, kept, out=out)
             np.subtract(1, out, out=out)
         else:
-            out[...] = ACTIVATIONS[cell.activation][1](kept)
+            out[...] = derivative(kept)
 
     def retreat(self, factors: Array, kept: Array, dstate: list[Array], da: Array, spare: Array) -> None:
         np.multiply(factors[0], dstate[0], out=da[0])
