@@ -112,6 +112,7 @@ class Kernel(ABC):
         running = [np.empty((size, 0), dtype) for _ in dstate]
         dxs = np.empty_like(rows)
         dW, dU, total = np.zeros_like(W), np.zeros_like(U), np.zeros(self.gates * size, dtype)
+        dW_part, dU_part = np.empty_like(W), np.empty_like(U)
         das = np.empty((self.gates * size, longest), dtype)
         factors = np.empty(longest * self.factored * size, dtype)
         for steps in reversed(chunks):
@@ -139,8 +140,8 @@ class Kernel(ABC):
                         s[...] = 0
             chunk = das[:, : stop - start]
             dwx, duh = chunk[self._rows(self.inputs, size)], chunk[self._rows(self.recurrent, size)]
-            dW += dwx @ rows[start:stop]
-            dU += duh @ _before(ys, h, steps, sizes, starts)
+            dW += np.matmul(dwx, rows[start:stop], out=dW_part)
+            dU += np.matmul(duh, _before(ys, h, steps, sizes, starts), out=dU_part)
             total += chunk.sum(axis=1)
             np.matmul(dwx.T, W, out=dxs[start:stop])
         dold = tuple(np.concatenate([s.T, d[width:]]) for s, d in zip(running, dstate, strict=True))
