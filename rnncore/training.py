@@ -7,7 +7,7 @@ import sys
 import time
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from rnncore.optim import clip_by_global_norm
 __all__ = ["Interrupted", "ProgressLine", "fit", "load", "save"]
 
 FORMAT = "rnncore 1"
+TORN = (AttributeError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile, zlib.error)  # what np.load says
 Progress = Callable[[int, int, float], None]
 
 
@@ -59,7 +60,7 @@ class _Run:
     step: int
     model: Any
     state: Any
-    rng: dict[str, Any]
+    rng: Mapping[str, Any]
 
 
 def fit(
@@ -73,7 +74,7 @@ def fit(
     clip: float | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
     every: int = 100,
-    progress: Progress | None | bool = True,
+    progress: Progress | bool | None = True,
 ) -> tuple[Any, list[float]]:
     """Train: `steps` times, draw a batch, run forward, take the loss, run backward, clip, and update.
 
@@ -97,7 +98,7 @@ def fit(
 
     Raises:
         Interrupted: Ctrl-C, a KeyboardInterrupt that carries the model and history so far.
-        ValueError: a loss that is nan or infinite, or a checkpoint that is not whole or not of this model and optimiser.
+        ValueError: a loss that is nan or infinite; a checkpoint that is torn, or of another model or optimiser.
     """
     check_whole("fit", "steps", steps, 0)
     check_whole("fit", "every", every, 1)
@@ -105,7 +106,8 @@ def fit(
         raise TypeError(f"fit: rng must be a np.random.Generator, received a {type(rng).__name__}")
     show = ProgressLine() if progress is True else progress or None
     path = None if checkpoint is None else Path(checkpoint)
-    run, history = _Run(0, model, optimiser.init(model), rng.bit_generator.state), []
+    run = _Run(0, model, optimiser.init(model), rng.bit_generator.state)
+    history: list[float] = []
     if path is not None and path.exists():
         run, history = _resumed(path, run)
         rng.bit_generator.state = run.rng
@@ -253,17 +255,6 @@ def _read(operation: str, path: Path) -> dict[str, np.ndarray]:
             arrays = {name: file[name] for name in file.files}
         if str(arrays.pop("format")) != FORMAT:
             raise KeyError("format")
-    except FileNotFoundError:
-        raise
-    except (
-        OSError,
-        ValueError,
-        KeyError,
-        AttributeError,
-        TypeError,
-        EOFError,
-        zipfile.BadZipFile,
-        zlib.error,
-    ) as error:
+    except TORN as error:
         raise ValueError(f"{operation}: {path} is torn, or no file that rnncore wrote") from error
     return arrays

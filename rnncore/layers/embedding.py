@@ -1,0 +1,96 @@
+"""Embeddings: one row of numbers for each of K symbols."""
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+
+from rnncore import tree
+from rnncore.backend import (
+    Array,
+    add_rows,
+    array_namespace,
+    check_array,
+    check_dtype,
+    check_floating,
+    check_whole,
+    take_rows,
+)
+
+__all__ = ["Embedding", "check_indices"]
+
+
+@dataclass(frozen=True)
+class Embedding:
+    """Whole numbers become rows of a matrix: the product of a one-hot vector with E, without making it.
+
+        y = E[k],    ∂L/∂E[j] = Σ_{k = j} ∂L/∂y
+
+    Shapes: k (…) of whole numbers 0 … K - 1, E (K, D), y (…, D).
+
+    The row of the symbol `padding`, where there is one, is drawn as zeros and bears no gradient, as padding_idx of
+    torch.nn.Embedding. Whole numbers have no gradient: `backward` gives None for the input.
+
+    Paper: Y. Bengio, R. Ducharme, P. Vincent, C. Jauvin, A neural probabilistic language model, JMLR 3, 2003.
+    """
+
+    E: Array
+    padding: int | None = tree.static(default=None)
+
+    @classmethod
+    def init(
+        cls,
+        rng: np.random.Generator,
+        symbols: int,
+        size: int,
+        *,
+        padding: int | None = None,
+        dtype: Any = np.float32,
+    ) -> Self:
+        """Standard normal rows, as in torch; zeros for `padding`."""
+        for count in (symbols, size):
+            check_whole("Embedding", "each size", count, 1)
+        check_dtype("Embedding", dtype)
+        E = rng.standard_normal((symbols, size)).astype(dtype)
+        layer = cls(E, padding)
+        if padding is not None:
+            E[padding] = 0
+        return layer
+
+    def __post_init__(self) -> None:
+        check_floating("Embedding", "E", self.E)
+        check_array("Embedding", "E", self.E, ("K", "D"), self.E)
+        if self.padding is not None and check_whole("Embedding", "padding", self.padding, 0) >= self.E.shape[0]:
+            raise ValueError(f"Embedding: padding must lie in 0 … {self.E.shape[0] - 1}, received {self.padding}")
+
+    def forward(self, ks: Array) -> tuple[Array, Array]:
+        """ks (…) → ys (…, D), and a cache for `backward`."""
+        check_indices("Embedding.forward", "ks", ks, self.E)
+        xp = array_namespace(ks)
+        rows = take_rows(self.E, xp.reshape(ks, (-1,)))
+        return xp.reshape(rows, (*ks.shape, self.E.shape[1])), ks
+
+    def backward(self, dys: Array, cache: Array) -> tuple[None, Self]:
+        """None for the input, and the gradient of E: each row's is the sum over all its uses."""
+        check_indices("Embedding.backward", "cache", cache, self.E)
+        check_array("Embedding.backward", "dys", dys, (*cache.shape, self.E.shape[1]), self.E)
+        xp = array_namespace(dys)
+        if self.padding is not None:
+            dys = xp.where((cache == self.padding)[..., None], xp.zeros_like(dys), dys)
+        ks = xp.reshape(cache, (-1,))
+        return None, type(self)(
+            add_rows(xp.reshape(dys, (*ks.shape, dys.shape[-1])), ks, self.E.shape[0]), self.padding
+        )
+
+
+def check_indices(operation: str, name: str, ks: Array, E: Array) -> None:
+    """Refuse what are no rows of E (K, D): TypeError, or ValueError for a number outside 0 … K - 1."""
+    try:
+        xp = array_namespace(ks, E)
+    except TypeError as error:
+        raise TypeError(f"{operation}: {name} and E: {error}") from None
+    if not xp.isdtype(ks.dtype, "integral"):
+        raise TypeError(f"{operation}: {name} must be whole numbers, received dtype {ks.dtype}")
+    if 0 not in ks.shape and not (int(xp.min(ks)) >= 0 and int(xp.max(ks)) < E.shape[0]):
+        low, high = int(xp.min(ks)), int(xp.max(ks))
+        raise ValueError(f"{operation}: {name} must lie in 0 … {E.shape[0] - 1}, received {low} … {high}")
