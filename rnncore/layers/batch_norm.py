@@ -33,8 +33,8 @@ class BatchNorm:
 
     Shapes: x and y (T, B, D), gain g and bias b (D,).
 
-    In training (with `rng`, from which nothing is drawn) μ and σ² are mean and variance of x over the valid steps of the
-    batch; padding has no part in them. There are two ways to count, which the shape of `mean` and `variance` tells:
+    In training (with `rng`, from which nothing is drawn) μ and σ² are mean and variance of x over the valid steps of
+    the batch; padding has no part in them. There are two ways to count, told by the shape of `mean` and `variance`:
 
     - (D,), sequence-wise (Laurent): over all valid steps of all sequences together. Without `lengths` this is
       torch.nn.BatchNorm1d on the T·B rows.
@@ -108,10 +108,8 @@ class BatchNorm:
             moved = (self.mean, self.variance)
         else:
             longest = xs.shape[0] if lengths is None else int(np.max(lengths, initial=0))
-            if self._per_step and longest > self.mean.shape[0]:
-                raise ValueError(
-                    f"{operation}: there are statistics for {self.mean.shape[0]} steps, received {longest}"
-                )
+            if self._per_step and longest > (steps := self.mean.shape[0]):
+                raise ValueError(f"{operation}: there are statistics for {steps} steps, received {longest}")
             ones = xp.ones_like(xs[..., :1])
             count = xp.sum(zero_padding(ones, valid), axis=self._axes, keepdims=True)
             least = xp.where(count > 0, count, xp.ones_like(count))
@@ -139,7 +137,8 @@ class BatchNorm:
             along = normal * xp.sum(d * normal, axis=self._axes, keepdims=True)
             d = d - (xp.sum(d, axis=self._axes, keepdims=True) + along) / count
         dgain, dbias = xp.sum(dys * normal, axis=(0, 1)), xp.sum(dys, axis=(0, 1))
-        return zero_padding(d * scale, valid), type(self)(dgain, dbias, *moved, self.momentum, self.epsilon)
+        mean, variance = moved
+        return zero_padding(d * scale, valid), type(self)(dgain, dbias, mean, variance, self.momentum, self.epsilon)
 
     @property
     def _per_step(self) -> bool:

@@ -28,8 +28,8 @@ class Embedding:
 
     Shapes: k (…) of whole numbers 0 … K - 1, E (K, D), y (…, D).
 
-    The row of the symbol `padding`, where there is one, is drawn as zeros and bears no gradient, as padding_idx of
-    torch.nn.Embedding. Whole numbers have no gradient: `backward` gives None for the input.
+    The symbol `padding`, where there is one, becomes zeros, and its row bears no gradient: padding_idx of
+    torch.nn.Embedding, which has zeros in that row. Whole numbers have no gradient: `backward` gives None for them.
 
     Paper: Y. Bengio, R. Ducharme, P. Vincent, C. Jauvin, A neural probabilistic language model, JMLR 3, 2003.
     """
@@ -67,20 +67,23 @@ class Embedding:
         """ks (…) → ys (…, D), and a cache for `backward`."""
         check_indices("Embedding.forward", "ks", ks, self.E)
         xp = array_namespace(ks)
-        rows = take_rows(self.E, xp.reshape(ks, (-1,)))
-        return xp.reshape(rows, (*ks.shape, self.E.shape[1])), ks
+        rows = take_rows(self.E, xp.astype(xp.reshape(ks, (-1,)), xp.int64))
+        return self._without_padding(xp.reshape(rows, (*ks.shape, self.E.shape[1])), ks), ks
 
     def backward(self, dys: Array, cache: Array) -> tuple[None, Self]:
         """None for the input, and the gradient of E: each row's is the sum over all its uses."""
         check_indices("Embedding.backward", "cache", cache, self.E)
         check_array("Embedding.backward", "dys", dys, (*cache.shape, self.E.shape[1]), self.E)
-        xp = array_namespace(dys)
-        if self.padding is not None:
-            dys = xp.where((cache == self.padding)[..., None], xp.zeros_like(dys), dys)
+        xp, (K, D) = array_namespace(dys), self.E.shape
         ks = xp.reshape(cache, (-1,))
-        return None, type(self)(
-            add_rows(xp.reshape(dys, (*ks.shape, dys.shape[-1])), ks, self.E.shape[0]), self.padding
-        )
+        rows = xp.reshape(self._without_padding(dys, cache), (*ks.shape, D))
+        return None, type(self)(add_rows(rows, ks, K), self.padding)
+
+    def _without_padding(self, rows: Array, ks: Array) -> Array:
+        if self.padding is None:
+            return rows
+        xp = array_namespace(rows)
+        return xp.where((ks == self.padding)[..., None], xp.zeros_like(rows), rows)
 
 
 def check_indices(operation: str, name: str, ks: Array, E: Array) -> None:

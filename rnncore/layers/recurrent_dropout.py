@@ -90,7 +90,7 @@ class RecurrentDropout(Recurrent):
 
     def final_backward(self, dfinal: Array, state: State) -> State:
         """A gradient of state[0] alone."""
-        return final_backward(self.cell, dfinal, state)
+        return tuple(final_backward(self.cell, dfinal, state))
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ class _Masked(Cell):
 
     @property
     def input_shape(self) -> tuple[int, ...]:
-        return self.cell.input_shape
+        return tuple(self.cell.input_shape)
 
     @property
     def state_shapes(self) -> tuple[tuple[int, ...], ...]:
@@ -120,9 +120,9 @@ class _Masked(Cell):
         return self.cell.project(xs)
 
     def advance(self, projected: Array, state: State) -> tuple[State, Any]:
-        *state, mask = state
-        h = mask * state[0]
-        new, cache = self.cell.pointwise(projected, h @ self.cell.U, tuple(state))
+        *old, mask = state
+        h = mask * old[0]
+        new, cache = self.cell.pointwise(projected, h @ self.cell.U, tuple(old))
         return (*new, mask), (h, mask, cache)
 
     def retreat(self, dstate: State, cache: Any) -> tuple[Array, State, Any]:

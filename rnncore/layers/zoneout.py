@@ -94,7 +94,7 @@ class Zoneout(Recurrent):
 
     def final_backward(self, dfinal: Array, state: State) -> State:
         """A gradient of state[0] alone."""
-        return final_backward(self.cell, dfinal, state)
+        return tuple(final_backward(self.cell, dfinal, state))
 
 
 @dataclass(frozen=True)
