@@ -110,6 +110,7 @@ def run(
     A layer without a state has the state (), and sees zeros in the padding, as it puts out zeros there.
     """
     offered = {"state": state, "lengths": lengths, "reverse": reverse, "checkpoint": checkpoint, "rng": rng}
+    check_rng(f"{type(layer).__name__}.forward", rng)
     asked = options(layer)
     given = {name: value for name, value in offered.items() if name in asked}
     if "state" in asked:
