@@ -24,9 +24,9 @@ def mean_squared_error(predictions: Array, targets: Array, mask: Array | None = 
     check_array(operation, "targets", targets, tuple(predictions.shape), predictions)
     xp = array_namespace(predictions)
     counted, count = _counted(operation, mask, predictions, tuple(predictions.shape))
-    difference = predictions - targets
     if counted is not None:
-        difference = xp.where(counted, difference, xp.zeros_like(difference))
+        predictions, targets = (xp.where(counted, a, xp.zeros_like(a)) for a in (predictions, targets))
+    difference = predictions - targets
     return xp.sum(difference * difference) / count, 2 * difference / count
 
 

@@ -276,7 +276,7 @@ def test_models_refuse():
         (lambda: pair.model.backward(y, cache), ValueError, "EncoderDecoder.backward: tape must be of EncoderDecoder("),
         (lambda: one.model.backward(y[:, :1], cache), ValueError, "dys must have shape (4, 2), received (4, 1)"),
         (lambda: vector.model.forward(vector.inputs[0], 0), ValueError, "OneToMany.forward: steps must be an integer"),
-        (lambda: vector.model.backward(vector.dys[:4], of_vector), ValueError, "dys must have shape (5, B, K), received (4"),
+        (lambda: vector.model.backward(vector.dys[:4], of_vector), ValueError, "dys must have shape (5, B, K)"),
         (lambda: vector.model.forward(vector.inputs[0], 2, [3, 0, 1, 1]), ValueError, "lengths must lie in 0 … 2"),
         (
             lambda: OneToMany(dense(N, H), cell(LSTM), dense()).forward(vector.inputs[0], 3),
