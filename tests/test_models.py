@@ -286,7 +286,7 @@ def test_models_refuse():
         (
             lambda: ManyToOne(Stack((cell(LSTM), dense())), dense()).forward(one.inputs[0]),
             TypeError,
-            "Dense has no state, so it has no final output",
+            "Dense has no state, so no final output",
         ),
     ]:  # fmt: skip
         with refuses(error, *fragments):

@@ -19,7 +19,7 @@ from rnncore.backend import (
     take_rows,
 )
 from rnncore.layers.layer import check_rng, zero_padding
-from rnncore.layers.layer_norm import check_epsilon
+from rnncore.normalisation import check_epsilon
 from rnncore.recurrence import check_lengths, valid_steps
 
 __all__ = ["BatchNorm"]

@@ -84,13 +84,13 @@ class Recurrent(ABC):
     def initial_state(self, batch_size: int) -> Any:
         """The state that `forward` starts from where none is given."""
 
-    @abstractmethod
     def final(self, state: Any) -> Array:
         """The output that belongs to a state: after a whole run, what there is to say of the sequence."""
+        raise TypeError(f"{type(self).__name__} has no final output")
 
-    @abstractmethod
     def final_backward(self, dfinal: Array, state: Any) -> Any:
         """The derivative of `final`: gradient of the state, from that of the output."""
+        raise TypeError(f"{type(self).__name__} has no final output")
 
 
 # -- running any layer
@@ -154,7 +154,7 @@ def final(layer: Layer, state: Any) -> Array:
     if isinstance(layer, Cell):
         return state[0]
     if not isinstance(layer, Recurrent):
-        raise TypeError(f"{type(layer).__name__} has no state, so it has no final output; put it after the last state")
+        raise TypeError(f"{type(layer).__name__} has no state, so no final output")
     return layer.final(state)
 
 

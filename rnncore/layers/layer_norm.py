@@ -7,9 +7,9 @@ import numpy as np
 
 from rnncore import tree
 from rnncore.backend import Array, array_namespace, check_array, check_dtype, check_floating, check_whole
-from rnncore.normalisation import layer_norm, layer_norm_backward
+from rnncore.normalisation import check_epsilon, layer_norm, layer_norm_backward
 
-__all__ = ["LayerNorm", "check_epsilon"]
+__all__ = ["LayerNorm"]
 
 
 @dataclass(frozen=True)
@@ -44,23 +44,19 @@ class LayerNorm:
     def forward(self, xs: Array) -> tuple[Array, Any]:
         """xs (…, D) → ys (…, D), and a cache for `backward`."""
         check_array("LayerNorm.forward", "xs", xs, (*_free(xs), *self.gain.shape), self.gain)
-        return layer_norm(xs, self.gain, self.bias, self.epsilon)
+        ys, cache = layer_norm(xs, self.gain, self.bias, self.epsilon)
+        return ys, (tuple(xs.shape), cache)
 
     def backward(self, dys: Array, cache: Any) -> tuple[Array, Self]:
         """Gradients of the input and of the parameters."""
-        if not isinstance(cache, tuple):
+        if not isinstance(cache, tuple) or len(cache) != 2:
             raise TypeError(f"LayerNorm.backward: cache must be what forward returned last, received a {type(cache)}")
-        check_array("LayerNorm.backward", "dys", dys, (*_free(dys), *self.gain.shape), self.gain)
-        dxs, dgain, dbias = layer_norm_backward(dys, self.gain, cache)
+        shape, inner = cache
+        check_array("LayerNorm.backward", "dys", dys, shape, self.gain)
+        dxs, dgain, dbias = layer_norm_backward(dys, self.gain, inner)
         leading = tuple(range(len(dys.shape) - 1))
         xp = array_namespace(dys)
         return dxs, type(self)(xp.sum(dgain, axis=leading), xp.sum(dbias, axis=leading), self.epsilon)
-
-
-def check_epsilon(operation: str, epsilon: Any) -> None:
-    """Refuse what is no positive number; ValueError."""
-    if not (isinstance(epsilon, int | float | np.floating) and 0 < epsilon < float("inf")):
-        raise ValueError(f"{operation}: epsilon must be a positive number, received {epsilon!r}")
 
 
 def _free(xs: Any) -> tuple[str, ...]:

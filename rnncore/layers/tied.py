@@ -14,7 +14,6 @@ from rnncore.layers.layer import (
     LayerTape,
     Recurrent,
     check_tape,
-    final,
     form,
     initial_state,
     is_recurrent,
@@ -49,11 +48,11 @@ class Tied(Recurrent):
     @classmethod
     def init(cls, embedding: Embedding, layer: Layer) -> Self:
         """Zero c."""
+        _check_embedding(embedding)
         return cls(embedding, layer, np.zeros(embedding.E.shape[0], dtype=embedding.E.dtype))
 
     def __post_init__(self) -> None:
-        if not isinstance(self.embedding, Embedding):
-            raise TypeError(f"Tied: embedding must be an Embedding, received a {type(self.embedding).__name__}")
+        _check_embedding(self.embedding)
         check_array("Tied", "c", self.c, self.embedding.E.shape[:1], self.embedding.E)
         if not is_recurrent(self.layer):
             raise TypeError(f"Tied: layer must have a state, received a {type(self.layer).__name__}")
@@ -94,10 +93,7 @@ class Tied(Recurrent):
         both = Embedding(embedding.E + array_namespace(readout.V).permute_dims(readout.V, (1, 0)), embedding.padding)
         return None, dstate, type(self)(both, layer, readout.c)
 
-    def final(self, state: Any) -> Array:
-        """Scores of the symbol that follows."""
-        return self._readout.forward(final(self.layer, state))[0]
 
-    def final_backward(self, dfinal: Array, state: Any) -> Any:
-        """Not to be had: scores depend on E as well as on the state."""
-        raise TypeError("Tied: its scores are no part of its state; use those of its last step")
+def _check_embedding(embedding: Any) -> None:
+    if not isinstance(embedding, Embedding):
+        raise TypeError(f"Tied: embedding must be an Embedding, received a {type(embedding).__name__}")
