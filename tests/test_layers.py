@@ -32,6 +32,7 @@ from rnncore import (
 )
 from rnncore.layers.dropout import dropout_mask
 from rnncore.layers.layer import final, final_backward, initial_state, is_recurrent, run, run_backward
+from rnncore.recurrence import Tape
 from rnncore.testing import assert_close, check_gradients
 from tests.conftest import BACKENDS, LAYOUTS, LENGTHS, TORCH, problem, refuses, to
 
@@ -83,6 +84,7 @@ EXAMPLES = {
     "Bidirectional": both(LSTM),
     "Bidirectional-add": both(GRU, merge="add"),
     "Bidirectional-stacks": Bidirectional(Stack((cell(LSTM), cell(Elman, H))), cell(GRU)),
+    "Bidirectional-random": Bidirectional(cell(LSTM), Zoneout(cell(GRU), 0.5)),
     "LearnedState": LearnedState.init(cell(LSTM)),
     "LearnedState-stack": LearnedState.init(Stack((cell(LSTM), Dropout(0.3), both(GRU, H)))),
     "Zoneout": Zoneout(cell(LSTM), (0.3, 0.6)),
@@ -250,6 +252,17 @@ def test_padding_has_no_influence(name, backend, seed, reverse):
 def test_checkpointed_is_plain(name, layout, seed, window, checkpoint):
     plain, kept = (example(name, layout | more, seed) for more in ({}, {"checkpoint": checkpoint}))
     assert_close(kept.gradient(window), plain.gradient(window), **ROUNDING)
+    caches = [[segment.caches for segment in tape.segments] for tape in tapes(kept.forward(*kept.full(kept.point)))]
+    assert caches
+    assert all(cache == [None] * -(-T // checkpoint) for cache in caches)
+
+
+def tapes(found):
+    """Those of all cells that ran."""
+    if isinstance(found, Tape):
+        yield found
+    for part in getattr(found, "parts", found if isinstance(found, tuple | list) else ()):
+        yield from tapes(part)
 
 
 @every_recurrent
@@ -506,6 +519,27 @@ def test_zoneout_of_any_cell(name, rng):
     )
 
 
+@dataclasses.dataclass(frozen=True)
+class Antisymmetric(Elman):
+    """A cell whose parameters stand for others: U = A - Aᵀ."""
+
+    def effective(self):
+        return Elman(self.W, self.U - self.U.T, self.b)
+
+    def effective_backward(self, grads):
+        return dataclasses.replace(self, W=grads.W, U=grads.U - grads.U.T, b=grads.b)
+
+
+@pytest.mark.parametrize("wrap", [lambda c: Zoneout(c, 0.3), lambda c: RecurrentDropout(c, 0.3)])
+@training
+def test_cells_whose_parameters_stand_for_others(wrap, seed, rng):
+    p = problem("Elman")
+    cell = Antisymmetric(p.cell.W, p.cell.U, p.cell.b)
+    q = Run(wrap(cell), p.xs, p.state, p.dys, p.dstate, {"lengths": LENGTHS}, seed)
+    check_gradients(q.loss, q.point, q.gradient(), rng)
+    assert isinstance(q.gradient()[0].cell, Antisymmetric)
+
+
 def test_zoneout_in_evaluation_is_the_mean_of_training(rng):
     p = example("Zoneout", T=1, B=1)
     many = [np.repeat(a, 20000, axis=-2) for a in (p.xs, *p.state)]
@@ -668,6 +702,15 @@ def test_batch_norm_per_step_uses_the_last_step_beyond_its_steps(rng):
     with refuses(ValueError, "BatchNorm.forward: there are statistics for 2 steps, received 4"):
         layer.forward(xs, rng=rng)
     layer.forward(xs, [2, 1], rng=rng)  # what is longer is padding
+
+
+def test_batch_norm_per_step_leaves_the_statistics_of_steps_that_were_not_there(rng):
+    layer, xs = batch_norm(4), rng.standard_normal((3, 2, D))
+    ys, cache = layer.forward(xs, [2, 2], rng=rng)
+    moved = tree.with_fixed_of(layer, layer.backward(ys, cache)[1])
+    assert_close(moved.mean[:2], 0.9 * layer.mean[:2] + 0.1 * xs[:2].mean(axis=1))
+    assert_close(moved.variance[:2], 0.9 * layer.variance[:2] + 0.1 * xs[:2].var(axis=1, ddof=1))
+    assert_close((moved.mean[2:], moved.variance[2:]), (layer.mean[2:], layer.variance[2:]), rtol=0, atol=0)
 
 
 def test_fixed_arrays_of_a_gradient_are_taken_over_wherever_they_are(rng):
