@@ -1,7 +1,8 @@
-"""Training steps of `rnncore.Elman` (NumPy) against torch.nn.RNN, side by side: one thread each, float32, on the CPU.
+"""`rnncore` on NumPy against torch.nn and torchrecurrent, side by side on the CPU: time of training and inference, memory.
 
-`python benchmarks/run.py` measures with the BLAS kernels that NumPy's OpenBLAS picks by itself and, where the CPU has
-AVX-512, with its SkylakeX kernels as well. It prints a table and writes it to `benchmarks/results/`.
+`python benchmarks/run.py` measures in fresh processes, with the BLAS kernels that NumPy's OpenBLAS picks by itself and,
+where the CPU has AVX-512, with its SkylakeX kernels; with one thread and with two. It prints tables, writes them to
+`benchmarks/results/`, and puts the main one into the README. `--quick` spends a tenth of the time and writes nothing.
 """
 
 import json
@@ -12,129 +13,312 @@ import statistics
 import subprocess
 import sys
 import time
+from math import prod
 from pathlib import Path
 
 HERE = Path(__file__).parent
-SECONDS = 5.0  # for one setting
-ONE_THREAD = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-SETTINGS = [(1, 64, 200), (1, 512, 100), (16, 128, 200), (32, 256, 100), (64, 256, 35), (128, 512, 35)]  # B, H, T
-HEADER = """\
-| B | H = D | T | torch.nn.RNN, ms | rnncore, ms | torch / rnncore | quartiles | pairs |
-|--:|--:|--:|--:|--:|--:|--:|--:|"""
+README = HERE.parent / "README.md"
+MARKS = "<!-- benchmarks: written by make bench -->\n", "<!-- end of benchmarks -->\n"
+QUICK = "--quick" in sys.argv[1:]
+SECONDS = 0.25 if QUICK else 2.5  # for one comparison
+
+SIZES = [(1, 64, 200), (1, 128, 784), (1, 512, 100), (32, 128, 100), (32, 256, 100), (64, 256, 35), (128, 512, 35)]
+LAYERS = {  # name → kind, (B, H = D, T), what is unusual
+    **{f"{kind} {B} {H} {T}": (kind, (B, H, T), "") for kind in ("RNN", "GRU", "LSTM") for B, H, T in SIZES},
+    "LSTM ragged": ("LSTM", (32, 256, 100), "ragged"),
+    "GRU ragged": ("GRU", (32, 256, 100), "ragged"),
+    "LSTM projected": ("LSTM", (32, 256, 100), "projected"),
+    "LSTM float64": ("LSTM", (32, 128, 100), "float64"),
+}
+RECURRENT = {  # our cell → torchrecurrent's
+    **{
+        name: name
+        for name in """SCRN PeepholeLSTM MGU LiGRU MUT1 MUT2 MUT3 UGRNN IntersectionRNN RAN JANET MinimalRNN CFN
+        FastRNN FastGRNN MultiplicativeLSTM TRNN TGRU TLSTM SGRN SGU DSGU ATR STAR ResLSTM WMCLSTM LightRU MiRU1 MiRU2
+        NAS IndRNN AntisymmetricRNN GatedAntisymmetricRNN UnICORNN LEM""".split()
+    },
+    "LSTM1997": "OriginalLSTM",
+    "MemoryControllerLSTM": "MCLSTM",
+    "BRC": "BR",
+    "NBRC": "NBR",
+    "CoRNN": "coRNN",
+    "TauGRU": "tauGRU",
+}
+MEMORY = ["RNN 32 256 100", "GRU 32 256 100", "LSTM 32 256 100", "LSTM 128 512 35", "LSTM ragged"]
 
 
 def main() -> None:
-    """Measure in one fresh process for each choice of kernels; print and write the results."""
-    flags = cpu_flags()
-    forced = ["SkylakeX"] if "avx512f" in flags else []
-    runs = [measure_in_subprocess(kernel) for kernel in [None, *forced]]
-    cpu = cpu_name()
+    """Measure in fresh processes, print, and write the results."""
+    suited = ["SkylakeX"] if "avx512f" in cpu_flags() else []
+    runs = []
+    for kernels in [None, *suited]:
+        for threads in (1, 2):
+            parts = ["layers", *(["cells", "memory"] if threads == 1 else [])]
+            runs.append(run(kernels, threads, parts))
     document = {
-        "cpu": cpu,
+        "cpu": cpu_name(),
         "cores": os.cpu_count(),
         "system": f"{platform.system()} {platform.machine()}",
         "date": time.strftime("%Y-%m-%d"),
-        "threads": 1,
-        "dtype": "float32",
         "runs": runs,
     }
-    name = re.sub(r"[^a-z0-9]+", "-", f"{cpu} {platform.machine()}".lower()).strip("-")
+    if QUICK:
+        return
+    name = re.sub(r"[^a-z0-9]+", "-", f"{document['cpu']} {platform.machine()}".lower()).strip("-")
     (HERE / "results").mkdir(exist_ok=True)
     (HERE / "results" / f"{name}.json").write_text(json.dumps(document, indent=1) + "\n")
     (HERE / "results" / f"{name}.md").write_text(markdown(document))
-    print(f"written: benchmarks/results/{name}.md and .json")
+    text = README.read_text()
+    before, after = text.split(MARKS[0])[0], text.split(MARKS[1])[1]
+    README.write_text(before + MARKS[0] + summary(document) + MARKS[1] + after)
+    print(f"written: benchmarks/results/{name}.md and .json, and the table in README.md")
+
+
+# -- tables
 
 
 def markdown(document: dict) -> str:
-    """The document as tables for people."""
-    cpu, cores, system, date = (document[key] for key in ("cpu", "cores", "system", "date"))
-    parts = [
-        f"# {cpu}\n\n{cores} cores, {system}; {date}. One training step (forward and backward, inputs' gradient "
-        "included) of an Elman network with tanh, float32, one thread each.\n"
-    ]
+    """All results."""
+    parts = [f"# {document['cpu']}\n\n{document['cores']} cores, {document['system']}; {document['date']}.\n"]
     for run in document["runs"]:
-        versions = ", ".join(f"{name} {version}" for name, version in run["versions"].items())
-        parts += [f"## {run['title']}\n\n{versions}; {run['blas']}.\n\n{HEADER}"]
-        parts += [line(row) for row in run["rows"]] + [""]
+        parts.append(f"## {run['title']}\n\n{run['about']}\n")
+        for part, rows in run["parts"].items():
+            parts.append(TITLES[part] + "\n\n" + table(part, rows))
     return "\n".join(parts)
 
 
-def line(row: dict) -> str:
-    """One row of the table."""
-    low, high = row["quartiles"]
+TITLES = {
+    "layers": "### Against torch.nn",
+    "cells": "### Against torchrecurrent: training steps at T = 100, B = 32, D = H = 128, float32",
+    "memory": "### Peak memory of a training step, beyond that of the inputs and weights",
+}
+HEADERS = {
+    "layers": "| layer | B | H = D | T | torch, ms | rnncore, ms | **training** | quartiles | torch, ms | rnncore, ms "
+    "| **inference** |\n|:--|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n",
+    "cells": "| cell | torchrecurrent, ms | rnncore, ms | **ratio** | quartiles |\n|:--|--:|--:|--:|--:|\n",
+    "memory": "| layer | B | H = D | T | torch, MB | rnncore, MB | **ratio** |\n|:--|--:|--:|--:|--:|--:|--:|\n",
+}
+
+
+def table(part: str, rows: list[dict]) -> str:
+    """One table, and below that of the cells its mean."""
+    text = HEADERS[part] + "".join(line(part, row) + "\n" for row in rows)
+    if part == "cells":
+        text += f"\nGeometric mean: {mean(rows):.2f}.\n"
+    return text
+
+
+def line(part: str, row: dict) -> str:
+    """One row of a table."""
+    if part == "cells":
+        return f"| {row['name']} | {times(row['train'])} |"
+    start = f"| {row['label']} | {row['B']} | {row['H']} | {row['T']} |"
+    if part == "memory":
+        return f"{start} {row['theirs']:.1f} | {row['ours']:.1f} | {row['theirs'] / row['ours']:.2f} |"
+    inference = row["inference"]
     return (
-        f"| {row['B']} | {row['H']} | {row['T']} | {row['torch_ms']:.2f} | {row['rnncore_ms']:.2f} "
-        f"| {row['ratio']:.2f} | {low:.2f}–{high:.2f} | {row['pairs']} |"
+        f"{start} {times(row['train'])} | {inference['theirs']:.2f} | {inference['ours']:.2f} "
+        f"| **{inference['ratio']:.2f}** |"
     )
 
 
-def measure_in_subprocess(kernel: str | None) -> dict:
-    """Run `measure` in a fresh process with OPENBLAS_CORETYPE=kernel; without the variable where None."""
-    env = {k: v for k, v in os.environ.items() if k != "OPENBLAS_CORETYPE"} | ONE_THREAD | {"OPENBLAS_VERBOSE": "2"}
+def times(found: dict) -> str:
+    """Both times, their ratio and its quartiles."""
+    low, high = found["quartiles"]
+    return f"{found['theirs']:.2f} | {found['ours']:.2f} | **{found['ratio']:.2f}** | {low:.2f}–{high:.2f}"
+
+
+def mean(rows: list[dict]) -> float:
+    """The geometric mean of the ratios."""
+    return statistics.geometric_mean(row["train"]["ratio"] for row in rows)
+
+
+def summary(document: dict) -> str:
+    """The README's table: ratios of training and inference with one thread, for each choice of BLAS kernels."""
+    runs = [run for run in document["runs"] if run["threads"] == 1]
+    heads = [f"{kind}, {run['kernels']}" for run in runs for kind in ("training", "inference")]
+    text = f"\n{document['cpu']}, {document['system']}, {document['date']}; one thread. {runs[0]['software']}.\n\n"
+    text += f"| layer | B | H = D | T | {' | '.join(heads)} |\n|:--|{'--:|' * (3 + len(heads))}\n"
+    for rows in zip(*(run["parts"]["layers"] for run in runs), strict=True):
+        first = rows[0]
+        cells = (f"{row[kind]['ratio']:.2f}" for row in rows for kind in ("train", "inference"))
+        text += f"| {first['label']} | {first['B']} | {first['H']} | {first['T']} | {' | '.join(cells)} |\n"
+    for run in runs:
+        rows = run["parts"]["cells"]
+        worst = min(rows, key=lambda row: row["train"]["ratio"])
+        enough = sum(row["train"]["ratio"] >= 2 for row in rows)
+        text += (
+            f"\nAgainst torchrecurrent, {run['kernels']} kernels: geometric mean of {len(rows)} cells {mean(rows):.2f}, "
+            f"{enough} of them at 2 or more, least {worst['train']['ratio']:.2f} ({worst['name']}).\n"
+        )
+    return text + "\n"
+
+
+# -- measuring
+
+
+def run(kernels: str | None, threads: int, parts: list[str]) -> dict:
+    """Measure these parts, each in a fresh process with OPENBLAS_CORETYPE=kernels; without the variable where None."""
+    env = {k: v for k, v in os.environ.items() if not k.startswith("OPENBLAS_")}
+    env |= dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), str(threads))
     env["PYTHONPATH"] = os.pathsep.join([str(HERE.parent), *filter(None, [env.get("PYTHONPATH")])])
-    if kernel:
-        env["OPENBLAS_CORETYPE"] = kernel
-    core = subprocess.run([sys.executable, "-c", "import numpy"], env=env, capture_output=True, text=True, check=True)
+    if kernels:
+        env["OPENBLAS_CORETYPE"] = kernels
+    verbose = env | {"OPENBLAS_VERBOSE": "2"}
+    core = subprocess.run([sys.executable, "-c", "import numpy"], env=verbose, capture_output=True, text=True)
     found = re.search(r"Core: (\w+)", core.stdout + core.stderr)
     used = found.group(1) if found else "unknown"
-    title = f"OPENBLAS_CORETYPE={kernel}" if kernel else "NumPy's own choice of BLAS kernels"
-    print(f"\n{title}: {used}\n{HEADER}", flush=True)
-    env["OPENBLAS_VERBOSE"] = "0"
-    with subprocess.Popen([sys.executable, __file__, "--measure"], env=env, stdout=subprocess.PIPE, text=True) as child:
-        assert child.stdout is not None
-        rows = []
-        about = json.loads(child.stdout.readline())
-        for text in child.stdout:
-            rows.append(json.loads(text))
-            print(line(rows[-1]), flush=True)
-    if child.returncode:
-        raise SystemExit(child.returncode)
-    return {"title": title, "versions": about["versions"], "blas": f"{about['blas']}, kernels {used}", "rows": rows}
+    about = json.loads(subprocess.check_output([sys.executable, __file__, "--about"], env=env, text=True))
+    chosen = f"OPENBLAS_CORETYPE={kernels}" if kernels else "NumPy's own choice of BLAS kernels"
+    result = {
+        "title": f"{chosen}, {threads} thread{'s' * (threads > 1)}",
+        "kernels": f"{used}{'' if kernels else ' (own choice)'}",
+        "threads": threads,
+        "software": about,
+        "about": f"{about}; BLAS kernels {used}.",
+        "parts": {},
+    }
+    print(f"\n## {result['title']}\n{result['about']}")
+    for part in parts:
+        print(f"\n{HEADERS[part]}", end="", flush=True)
+        rows = result["parts"][part] = []
+        names = {"layers": [None], "cells": [None], "memory": MEMORY}[part]
+        for name in names:  # each measurement of memory in a process of its own
+            options = ["--measure", part, *([name] if name else []), *(["--quick"] if QUICK else [])]
+            with subprocess.Popen(
+                [sys.executable, __file__, *options], env=env, stdout=subprocess.PIPE, text=True
+            ) as child:
+                assert child.stdout is not None
+                for text in child.stdout:
+                    rows.append(json.loads(text))
+                    print(line(part, rows[-1]), flush=True)
+            if child.returncode:
+                raise SystemExit(child.returncode)
+    return result
 
 
-def measure() -> None:
-    """Print one JSON line about the software, then one for each setting."""
-    os.environ.update(ONE_THREAD)  # before NumPy is imported
+def measure(part: str, name: str | None) -> None:
+    """Print one JSON line for each comparison of a part."""
+    import torch
+
+    torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
+    if part == "cells":
+        for ours, theirs in RECURRENT.items():
+            found = compare(*cell_steps(ours, theirs))
+            print(json.dumps({"name": ours, "train": found}), flush=True)
+    elif part == "layers":
+        for key in LAYERS:
+            steps = layer_steps(key)
+            row = describe(key) | {"train": compare(*steps["train"]), "inference": compare(*steps["inference"])}
+            print(json.dumps(row), flush=True)
+    else:
+        assert name is not None
+        row = describe(name)
+        for who, side in (("ours", 0), ("theirs", 1)):
+            child = os.fork()  # so that what one of them leaves behind is not counted to the other
+            if not child:
+                step = layer_steps(name)["train"][side]
+                (HERE / f".{who}").write_text(json.dumps(peak(step)))
+                os._exit(0)
+            os.waitpid(child, 0)
+            row[who] = json.loads((HERE / f".{who}").read_text())
+            (HERE / f".{who}").unlink()
+        print(json.dumps(row), flush=True)
+
+
+def describe(key: str) -> dict:
+    """What a setting is."""
+    kind, (B, H, T), special = LAYERS[key]
+    return {"label": f"{kind} {special}".strip(), "B": B, "H": H, "T": T}
+
+
+def layer_steps(key: str) -> dict:
+    """Our step and torch's, for training and for inference; checked to do the same."""
     import numpy as np
     import torch
 
     import rnncore
 
-    torch.set_num_threads(1)
-    blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
-    versions = {"Python": platform.python_version(), "NumPy": np.__version__, "torch": torch.__version__}
-    about = {"versions": versions, "blas": f"{blas['name']} {blas['version']}"}
-    print(json.dumps(about), flush=True)
-    for B, H, T in SETTINGS:
-        rng = np.random.default_rng(0)
-        xs, dys = (rng.standard_normal((T, B, H), dtype=np.float32) for _ in range(2))
-        cell = rnncore.Elman.init(rng, H, H)
-        module = torch.nn.RNN(H, H)
+    kind, (B, H, T), special = LAYERS[key]
+    dtype = np.float64 if special == "float64" else np.float32
+    rng = np.random.default_rng(0)
+    P = H // 4 if special == "projected" else 0
+    name = "ProjectedLSTM" if P else {"RNN": "Elman"}.get(kind, kind)
+    cell = rnncore.CELLS[name].init(rng, H, H, *([P] if P else []), dtype=dtype)
+    module = getattr(torch.nn, kind)(H, H, dtype=torch.from_numpy(cell.b).dtype, **({"proj_size": P} if P else {}))
+    with torch.no_grad():
+        module.weight_ih_l0.copy_(torch.from_numpy(cell.W.T))
+        module.weight_hh_l0.copy_(torch.from_numpy(cell.U.T))
+        module.bias_ih_l0.copy_(torch.from_numpy(cell.b))
+        module.bias_hh_l0.zero_()
+        if P:
+            module.weight_hr_l0.copy_(torch.from_numpy(cell.R.T))
+    xs = rng.standard_normal((T, B, H)).astype(dtype)
+    dys = rng.standard_normal((T, B, P or H)).astype(dtype)
+    lengths = rng.integers(T // 10, T + 1, B) if special == "ragged" else None
+    if lengths is not None:
+        lengths[0] = T
+    inputs, cotangent = torch.from_numpy(xs.copy()).requires_grad_(), torch.from_numpy(dys)
+
+    def ours() -> tuple:
+        ys, _, tape = cell.forward(xs, lengths=lengths)
+        dxs, _, grads = cell.backward(dys, tape)
+        return ys, dxs, grads.U
+
+    def outputs(values):
+        if lengths is None:
+            return module(values)[0]
+        packed = torch.nn.utils.rnn.pack_padded_sequence(values, torch.from_numpy(lengths), enforce_sorted=False)
+        return torch.nn.utils.rnn.pad_packed_sequence(module(packed)[0])[0]
+
+    def theirs() -> tuple:
+        module.zero_grad(set_to_none=True)
+        inputs.grad = None
+        ys = outputs(inputs)
+        ys.backward(cotangent)
+        return ys.detach().numpy(), inputs.grad.numpy(), module.weight_hh_l0.grad.numpy().T
+
+    def infer_theirs() -> None:
         with torch.no_grad():
-            for name, value in (("weight_ih_l0", cell.W.T), ("weight_hh_l0", cell.U.T), ("bias_ih_l0", cell.b)):
-                getattr(module, name).copy_(torch.from_numpy(value))
-            module.bias_hh_l0.zero_()
-        inputs, cotangent = torch.from_numpy(xs.copy()).requires_grad_(), torch.from_numpy(dys)
+            outputs(inputs)
 
-        def ours(cell=cell, xs=xs, dys=dys):
-            ys, _, tape = cell.forward(xs)
-            dxs, _, grads = cell.backward(dys, tape)
-            return ys, dxs, grads.U
+    for a, e in zip(ours(), theirs(), strict=True):  # the same work, or there is nothing to compare
+        assert np.abs(a - e).max() <= 1e-3 * np.abs(e).max(), key
+    return {"train": (ours, theirs), "inference": (lambda: cell.forward(xs, lengths=lengths), infer_theirs)}
 
-        def theirs(module=module, inputs=inputs, cotangent=cotangent):
-            module.zero_grad(set_to_none=True)
-            inputs.grad = None
-            ys, _ = module(inputs)
-            ys.backward(cotangent)
-            return ys.detach().numpy(), inputs.grad.numpy(), module.weight_hh_l0.grad.numpy().T
 
-        for a, e in zip(ours(), theirs(), strict=True):  # the same work, or there is nothing to compare
-            assert np.abs(a - e).max() <= 1e-4 * np.abs(e).max()
-        print(json.dumps({"B": B, "H": H, "T": T} | compare(ours, theirs)), flush=True)
+def cell_steps(name: str, theirs_name: str) -> tuple:
+    """A training step of our cell, and of torchrecurrent's layer of it."""
+    import numpy as np
+    import torch
+    import torchrecurrent
+
+    import rnncore
+
+    T, B, H = 100, 32, 128
+    rng = np.random.default_rng(0)
+    cell = rnncore.CELLS[name].init(rng, H, H)
+    xs, dys = (rng.standard_normal((T, B, H), dtype=np.float32) for _ in range(2))
+    module = getattr(torchrecurrent, theirs_name)(H, H)
+    inputs, cotangent = torch.from_numpy(xs.copy()).requires_grad_(), torch.from_numpy(dys)
+
+    def ours() -> None:
+        _, _, tape = cell.forward(xs)
+        cell.backward(dys, tape)
+
+    def theirs() -> None:
+        module.zero_grad(set_to_none=True)
+        inputs.grad = None
+        ys = module(inputs)[0]
+        assert ys.shape == cotangent.shape
+        ys.backward(cotangent)
+
+    return ours, theirs
 
 
 def compare(ours, theirs) -> dict:
     """Medians of both, and the median of the ratios of each pair; who goes first alternates."""
+    ours(), theirs()
     pairs, start = [], time.perf_counter()
     while len(pairs) < 5 or time.perf_counter() - start < SECONDS:
         order = (ours, theirs) if len(pairs) % 2 else (theirs, ours)
@@ -147,12 +331,41 @@ def compare(ours, theirs) -> dict:
     ratios = [theirs / ours for ours, theirs in pairs]
     low, ratio, high = statistics.quantiles(ratios, n=4)
     return {
-        "torch_ms": 1e3 * statistics.median(t for _, t in pairs),
-        "rnncore_ms": 1e3 * statistics.median(t for t, _ in pairs),
+        "ours": 1e3 * statistics.median(ours for ours, _ in pairs),
+        "theirs": 1e3 * statistics.median(theirs for _, theirs in pairs),
         "ratio": ratio,
         "quartiles": [low, high],
         "pairs": len(pairs),
     }
+
+
+def peak(step) -> float:
+    """By how many MB a step raises the highest resident memory of this process."""
+    Path("/proc/self/clear_refs").write_text("5")  # begin to count anew
+    before = status("VmRSS")
+    step()
+    return (status("VmHWM") - before) / 1024
+
+
+def status(key: str) -> int:
+    """A number of kB that Linux tells of this process."""
+    found = re.search(rf"^{key}:\s*(\d+) kB", Path("/proc/self/status").read_text(), re.MULTILINE)
+    assert found
+    return int(found.group(1))
+
+
+def about() -> None:
+    """Print the versions of the software."""
+    import numpy as np
+    import torch
+    import torchrecurrent
+
+    blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
+    text = (
+        f"Python {platform.python_version()}, NumPy {np.__version__} with {blas['name']} {blas['version']}, "
+        f"torch {torch.__version__}, torchrecurrent {torchrecurrent.__version__}"
+    )
+    print(json.dumps(text))
 
 
 def _cpuinfo(key: str) -> str:
@@ -172,4 +385,10 @@ def cpu_flags() -> list[str]:
 
 
 if __name__ == "__main__":
-    measure() if "--measure" in sys.argv[1:] else main()
+    arguments = [a for a in sys.argv[1:] if a != "--quick"]
+    if arguments[:1] == ["--about"]:
+        about()
+    elif arguments[:1] == ["--measure"]:
+        measure(arguments[1], arguments[2] if len(arguments) > 2 else None)
+    else:
+        main()

@@ -27,9 +27,11 @@ __all__ = [
     "check_whole",
     "concat",
     "device",
+    "hard_sigmoid",
     "log_softmax",
     "sigmoid",
     "softmax",
+    "softplus",
     "split",
     "take_rows",
 ]
@@ -55,7 +57,25 @@ _NAMESPACES: dict[type, Any] = {}  # by type of array: asking costs as much as a
 
 def sigmoid(x: Array) -> Array:
     """Logistic function 1 / (1 + exp(-x)), as ½ + ½ tanh(x / 2): no overflow at either end."""
-    return 0.5 + 0.5 * array_namespace(x).tanh(0.5 * x)
+    half = 0.5 * x
+    if isinstance(half, np.ndarray):  # in place: NumPy keeps no graph
+        np.tanh(half, out=half)
+        half *= 0.5
+        half += 0.5
+        return half
+    return 0.5 + 0.5 * array_namespace(x).tanh(half)
+
+
+def hard_sigmoid(x: Array) -> Array:
+    """A sigmoid of three straight lines: x / 5 + 1/2, cut to 0 … 1."""
+    xp = array_namespace(x)
+    return xp.minimum(xp.maximum(0.2 * x + 0.5, 0), 1)
+
+
+def softplus(x: Array) -> Array:
+    """log(1 + exp(x)), positive everywhere, without overflow; its derivative is `sigmoid`."""
+    xp = array_namespace(x)
+    return xp.logaddexp(x, xp.zeros_like(x))
 
 
 def log_softmax(x: Array) -> Array:
@@ -138,10 +158,11 @@ def check_dtype(operation: str, dtype: Any) -> None:
         raise TypeError(f"{operation}: dtype must be float32 or float64, received {dtype}")
 
 
-def check_finite(operation: str, name: str, value: Any) -> float:
-    """`value` as a float; ValueError where it is no number, nan or infinite."""
-    if not isinstance(value, numbers.Real) or not math.isfinite(value):
-        raise ValueError(f"{operation}: {name} must be a finite number, received {value!r}")
+def check_finite(operation: str, name: str, value: Any, low: float = -math.inf, high: float = math.inf) -> float:
+    """`value` as a float; ValueError where it is no number, nan, infinite, or outside `low` … `high`."""
+    if not isinstance(value, numbers.Real) or not math.isfinite(value) or not low <= float(value) <= high:
+        bounds = "" if low == -math.inf else f" from {low:g}" if high == math.inf else f" in {low:g} … {high:g}"
+        raise ValueError(f"{operation}: {name} must be a finite number{bounds}, received {value!r}")
     return float(value)
 
 

@@ -14,10 +14,19 @@ from typing import Any, ClassVar, Self, TypeVar, cast
 import numpy as np
 
 from rnncore import recurrence, tree
-from rnncore.backend import Array, array_namespace, check_array, check_floating, check_whole, concat, device
+from rnncore.backend import (
+    Array,
+    array_namespace,
+    check_array,
+    check_finite,
+    check_floating,
+    check_whole,
+    concat,
+    device,
+)
 from rnncore.recurrence import Packing, Segment, State, Tape
 
-__all__ = ["AffineCell", "Cell", "InputCell", "Others", "Product", "gathered"]
+__all__ = ["AffineCell", "Cell", "InputCell", "Others", "Product", "TimedCell", "gathered"]
 
 C = TypeVar("C", bound="Cell")
 
@@ -232,6 +241,15 @@ class Cell(ABC):
         shapes = (f"{path}={leaf.dtype}{tuple(leaf.shape)}" for path, leaf in tree.leaves(self, and_fixed=True))
         return f"{type(self).__name__}({', '.join([*shapes, *options])})"
 
+    def _check_options(self, **least: float) -> None:
+        """The named static fields must be finite numbers from `least` on.
+
+        They become Python's own floats: a float64 of NumPy would widen float32 arrays.
+        """
+        for name, bound in least.items():
+            value = check_finite(type(self).__name__, name, getattr(self, name), bound)
+            object.__setattr__(self, name, value)
+
     def _check_state(self, operation: str, name: str, state: State, batch: int) -> None:
         if not isinstance(state, tuple) or len(state) != len(self.state_shapes):
             received = f"a tuple of {len(state)}" if isinstance(state, tuple) else f"a {type(state).__name__}"
@@ -244,10 +262,14 @@ class Cell(ABC):
 
 @dataclass(frozen=True)
 class Product:
-    """The gradient left.T @ right of a matrix, to be made for all steps at once; left (B, M), right (B, N)."""
+    """The gradient left.T @ right of a matrix, to be made for all steps at once; left (B, M), right (B, N).
+
+    Without a right factor that is the gradient of wx, which is there for all steps already. Of a parameter with more
+    axes than two it is the gradient laid out as a matrix.
+    """
 
     left: Array
-    right: Array
+    right: Array | None
 
 
 Others = dict[str, Any]
@@ -294,6 +316,52 @@ class InputCell(Cell):
     def gradients(self, xs: Array, dprojected: Array, residues: list[Any]) -> tuple[Array, Self]:
         dW, db = xs.T @ dprojected, array_namespace(xs).sum(dprojected, axis=0)
         return dprojected @ self.W.T, gathered(self, residues, W=dW, b=db)
+
+
+@dataclass(frozen=True)
+class TimedCell(Cell):
+    """A cell that is told how much time passed: an input (x, Δt) ends with the time since the step before.
+
+    wx = x W + b is made for all steps before the loop, and its gradients after it; all else is in
+    `pointwise(wx, dt, state)`. No time passes backwards: of a negative Δt the magnitude counts.
+
+    Shapes: input (B, D + 1); W (D, G·H), b (G·H,).
+    """
+
+    W: Array
+    b: Array
+
+    def __post_init__(self) -> None:
+        _check_input_map(self)
+
+    @abstractmethod
+    def pointwise(self, wx: Array, dt: Array, state: State) -> tuple[State, Any]:
+        """The new state from wx (B, G·H), dt (B, 1) ≥ 0 and the old state; and a cache."""
+
+    @abstractmethod
+    def pointwise_backward(self, dstate: State, cache: Any) -> tuple[Array, Array, State, Others]:
+        """Gradients of wx, of dt (B, 1), of the old state, and of other parameters than W and b."""
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        return (self.W.shape[0] + 1,)
+
+    def project(self, xs: Array) -> Array:
+        x, dt = xs[:, :-1], xs[:, -1:]
+        return concat(x @ self.W + self.b, array_namespace(xs).where(dt < 0, -dt, dt))
+
+    def advance(self, projected: Array, state: State) -> tuple[State, Any]:
+        return self.pointwise(projected[:, :-1], projected[:, -1:], state)
+
+    def retreat(self, dstate: State, cache: Any) -> tuple[Array, State, Any]:
+        dwx, ddt, dstate, others = self.pointwise_backward(dstate, cache)
+        return concat(dwx, ddt), dstate, others
+
+    def gradients(self, xs: Array, dprojected: Array, residues: list[Any]) -> tuple[Array, Self]:
+        xp, x, dt = array_namespace(xs), xs[:, :-1], xs[:, -1:]
+        dwx, ddt = dprojected[:, :-1], dprojected[:, -1:]
+        dxs = concat(dwx @ self.W.T, xp.where(dt < 0, -ddt, ddt))
+        return dxs, gathered(self, residues, W=x.T @ dwx, b=xp.sum(dwx, axis=0))
 
 
 @dataclass(frozen=True)
@@ -348,30 +416,35 @@ class AffineCell(Cell):
     def retreat(self, dstate: State, cache: Any) -> tuple[Array, State, Any]:
         h, step_cache = cache
         dwx, duh, (dh, *rest), others = self.pointwise_backward(dstate, step_cache)
-        return dwx, (dh + duh @ self.U.T, *rest), others | {"U": Product(h, duh)}
+        right = None if duh is dwx else duh
+        return dwx, (dh + duh @ self.U.T, *rest), others | {"U": Product(h, right)}
 
     def gradients(self, xs: Array, dprojected: Array, residues: list[Any]) -> tuple[Array, Self]:
         dW, db = xs.T @ dprojected, array_namespace(xs).sum(dprojected, axis=0)
-        return dprojected @ self.W.T, gathered(self, residues, W=dW, b=db)
+        return dprojected @ self.W.T, gathered(self, residues, dprojected, W=dW, b=db)
 
 
-def gathered(cell: C, residues: list[Others], **known: Array) -> C:
-    """The gradient of a cell: what is `known`, and for the other parameters the sum of what each step adds."""
+def gathered(cell: C, residues: list[Others], dwx: Array | None = None, **known: Array) -> C:
+    """The gradient of a cell: what is `known`, and for the other parameters the sum of what each step adds.
+
+    `dwx` are the rows that a `Product` without a right factor means.
+    """
     fields = (f.name for f in dataclasses.fields(cell) if not f.metadata.get("static") and f.name not in known)
-    others = {name: _sum([residue[name] for residue in residues], getattr(cell, name)) for name in fields}
+    others = {name: _sum([residue[name] for residue in residues], getattr(cell, name), dwx) for name in fields}
     return dataclasses.replace(cell, **known, **others)
 
 
-def _sum(parts: list[Any], like: Any) -> Any:
+def _sum(parts: list[Any], like: Any, dwx: Array | None) -> Any:
     """The sum over all steps of what each adds to the gradient of a parameter `like`."""
     if isinstance(like, tuple):
-        return tuple(_sum([part[i] for part in parts], p) for i, p in enumerate(like))
+        return tuple(_sum([part[i] for part in parts], p, dwx) for i, p in enumerate(like))
     xp = array_namespace(like)
     if not parts:
         return xp.zeros_like(like)
     if isinstance(parts[0], Product):
-        left, right = concat(*(p.left for p in parts), axis=0), concat(*(p.right for p in parts), axis=0)
-        return left.T @ right
+        left = concat(*(p.left for p in parts), axis=0)
+        right = dwx if parts[0].right is None else concat(*(p.right for p in parts), axis=0)
+        return xp.reshape(left.T @ right, like.shape)
     return xp.sum(xp.reshape(concat(*parts, axis=0), (-1, *like.shape)), axis=0)
 
 

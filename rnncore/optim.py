@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from rnncore import tree
-from rnncore.backend import Array, array_namespace, check_array
+from rnncore.backend import Array, array_namespace, check_array, check_finite
 
-__all__ = ["SGD", "Adam", "clip_by_global_norm", "global_norm"]
+__all__ = ["SGD", "Adam", "Momentum", "RMSprop", "clip_by_global_norm", "clip_by_value", "global_norm"]
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,88 @@ class SGD:
         return tree.map(lambda p, g: p - float(self.learning_rate) * g, parameters, gradients), state
 
 
+class MomentumState(NamedTuple):
+    """The velocity v."""
+
+    v: Any
+
+
+@dataclass(frozen=True)
+class Momentum:
+    """Gradient descent with momentum, plain or Nesterov's.
+
+        v ← μ v + g
+        θ ← θ - η v,   Nesterov: θ ← θ - η (g + μ v)
+
+    As in torch, the rate η is not in v; in Sutskever's form it is.
+
+    Papers: B. T. Polyak, Some methods of speeding up the convergence of iteration methods, 1964; I. Sutskever et al.,
+    On the importance of initialization and momentum in deep learning, 2013.
+    """
+
+    learning_rate: float
+    momentum: float = 0.9
+    nesterov: bool = False
+
+    def __post_init__(self) -> None:
+        _positive("Momentum", "learning_rate", self.learning_rate)
+        _fraction("Momentum", "momentum", self.momentum)
+
+    def init(self, parameters: Any) -> MomentumState:
+        """A velocity of zero."""
+        return MomentumState(_zeros(parameters))
+
+    def update(self, parameters: Any, gradients: Any, state: MomentumState) -> tuple[Any, MomentumState]:
+        """New parameters, and the new state."""
+        _check_update("Momentum", parameters, gradients, state, MomentumState)
+        rate, mu = float(self.learning_rate), float(self.momentum)
+        v = tree.map(lambda v, g: mu * v + g, state.v, gradients)
+        if self.nesterov:
+            return tree.map(lambda p, v, g: p - rate * (g + mu * v), parameters, v, gradients), MomentumState(v)
+        return tree.map(lambda p, v: p - rate * v, parameters, v), MomentumState(v)
+
+
+class RMSpropState(NamedTuple):
+    """The running mean v of the gradient's square."""
+
+    v: Any
+
+
+@dataclass(frozen=True)
+class RMSprop:
+    """Each gradient over the root of the running mean of its square.
+
+        v ← α v + (1 - α) g²
+        θ ← θ - η g / (√v + ε)
+
+    Source: T. Tieleman, G. Hinton, Lecture 6.5: rmsprop, Coursera, 2012.
+    """
+
+    learning_rate: float = 1e-2
+    decay: float = 0.99
+    epsilon: float = 1e-8
+
+    def __post_init__(self) -> None:
+        _positive("RMSprop", "learning_rate", self.learning_rate)
+        _positive("RMSprop", "epsilon", self.epsilon)
+        _fraction("RMSprop", "decay", self.decay)
+
+    def init(self, parameters: Any) -> RMSpropState:
+        """A mean of zero."""
+        return RMSpropState(_zeros(parameters))
+
+    def update(self, parameters: Any, gradients: Any, state: RMSpropState) -> tuple[Any, RMSpropState]:
+        """New parameters, and the new state."""
+        _check_update("RMSprop", parameters, gradients, state, RMSpropState)
+        rate, decay, epsilon = float(self.learning_rate), float(self.decay), float(self.epsilon)
+        v = tree.map(lambda v, g: decay * v + (1 - decay) * g * g, state.v, gradients)
+
+        def move(p: Array, v: Array, g: Array) -> Array:
+            return p - rate * g / (array_namespace(v).sqrt(v) + epsilon)
+
+        return tree.map(move, parameters, v, gradients), RMSpropState(v)
+
+
 class AdamState(NamedTuple):
     """Adam's step count t and its running means m of the gradient and v of its square."""
 
@@ -44,45 +126,46 @@ class AdamState(NamedTuple):
 
 @dataclass(frozen=True)
 class Adam:
-    """Adam, with the paper's bias correction.
+    """Adam, with the paper's bias correction; with `weight_decay` it is AdamW.
 
         m ← β₁ m + (1 - β₁) g,    v ← β₂ v + (1 - β₂) g²
-        θ ← θ - η m̂ / (√v̂ + ε),   m̂ = m / (1 - β₁ᵗ),  v̂ = v / (1 - β₂ᵗ)
+        θ ← θ - η m̂ / (√v̂ + ε) - η λ θ,   m̂ = m / (1 - β₁ᵗ),  v̂ = v / (1 - β₂ᵗ)
 
-    Paper: D. P. Kingma, J. Ba, Adam: a method for stochastic optimization, 2015.
+    The decay λ acts on every parameter, biases too, and past the means: not on g.
+
+    Papers: D. P. Kingma, J. Ba, Adam: a method for stochastic optimization, 2015; I. Loshchilov, F. Hutter, Decoupled
+    weight decay regularization, 2019.
     """
 
     learning_rate: float = 1e-3
     beta1: float = 0.9
     beta2: float = 0.999
     epsilon: float = 1e-8
+    weight_decay: float = 0.0
 
     def __post_init__(self) -> None:
         _positive("Adam", "learning_rate", self.learning_rate)
         _positive("Adam", "epsilon", self.epsilon)
-        for name in ("beta1", "beta2"):
-            value = getattr(self, name)
-            if not (isinstance(value, numbers.Real) and 0 <= float(value) < 1):
-                raise ValueError(f"Adam: {name} must lie in [0, 1), received {value!r}")
+        _fraction("Adam", "beta1", self.beta1)
+        _fraction("Adam", "beta2", self.beta2)
+        check_finite("Adam", "weight_decay", self.weight_decay, 0)
 
     def init(self, parameters: Any) -> AdamState:
         """Means of zero, at step 0."""
-        zeros = tree.map(lambda p: array_namespace(p).zeros_like(p), parameters)
+        zeros = _zeros(parameters)
         return AdamState(0, zeros, zeros)
 
     def update(self, parameters: Any, gradients: Any, state: AdamState) -> tuple[Any, AdamState]:
         """New parameters, and the new state."""
-        if not isinstance(state, AdamState):
-            raise TypeError(f"Adam.update: state must be an AdamState, received a {type(state).__name__}")
-        for name, other in (("gradients", gradients), ("state.m", state.m), ("state.v", state.v)):
-            _check_form("Adam.update", name, other, parameters)
+        _check_update("Adam", parameters, gradients, state, AdamState)
         t, beta1, beta2, epsilon = state.t + 1, float(self.beta1), float(self.beta2), float(self.epsilon)
         m = tree.map(lambda m, g: beta1 * m + (1 - beta1) * g, state.m, gradients)
         v = tree.map(lambda v, g: beta2 * v + (1 - beta2) * g * g, state.v, gradients)
         size, correction = float(self.learning_rate) / (1 - beta1**t), 1 - beta2**t
+        kept = 1 - float(self.learning_rate) * float(self.weight_decay)
 
         def move(p: Array, m: Array, v: Array) -> Array:
-            return p - size * m / (array_namespace(v).sqrt(v / correction) + epsilon)
+            return kept * p - size * m / (array_namespace(v).sqrt(v / correction) + epsilon)
 
         return tree.map(move, parameters, m, v), AdamState(t, m, v)
 
@@ -117,9 +200,41 @@ def clip_by_global_norm(gradients: Any, max_norm: float) -> tuple[Any, float]:
     return tree.map(lambda g: g * float(max_norm / norm), gradients), norm
 
 
+def clip_by_value(gradients: Any, limit: float) -> Any:
+    """Each element brought into [-limit, limit] for itself: unlike one factor for all, this turns the direction.
+
+    Raises:
+        ValueError: `limit` is not a positive number.
+
+    Paper: T. Mikolov, Statistical language models based on neural networks, PhD thesis, Brno, 2012.
+    """
+    _positive("clip_by_value", "limit", limit)
+    return tree.map(lambda g: array_namespace(g).clip(g, -float(limit), float(limit)), gradients)
+
+
+def _zeros(parameters: Any) -> Any:
+    return tree.map(lambda p: array_namespace(p).zeros_like(p), parameters)
+
+
 def _positive(operation: str, name: str, value: float) -> None:
     if not (isinstance(value, numbers.Real) and value > 0 and math.isfinite(value)):
         raise ValueError(f"{operation}: {name} must be a positive number, received {value!r}")
+
+
+def _fraction(operation: str, name: str, value: float) -> None:
+    if not (isinstance(value, numbers.Real) and 0 <= float(value) < 1):
+        raise ValueError(f"{operation}: {name} must lie in [0, 1), received {value!r}")
+
+
+def _check_update(name: str, parameters: Any, gradients: Any, state: Any, kind: type) -> None:
+    """Gradients, and each part of a state of this kind but its count, must have the form of the parameters."""
+    if not isinstance(state, kind):
+        wanted = f"{'an' if kind.__name__[0] in 'AEIOR' else 'a'} {kind.__name__}"
+        raise TypeError(f"{name}.update: state must be {wanted}, received a {type(state).__name__}")
+    _check_form(f"{name}.update", "gradients", gradients, parameters)
+    for part, value in state._asdict().items():  # type: ignore[attr-defined]
+        if part != "t":
+            _check_form(f"{name}.update", f"state.{part}", value, parameters)
 
 
 def _check_form(operation: str, name: str, given: Any, parameters: Any) -> None:

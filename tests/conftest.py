@@ -10,6 +10,7 @@ from hypothesis import settings
 
 from rnncore import CELLS, tree
 from rnncore.activations import ACTIVATIONS
+from rnncore.testing import assert_close
 
 settings.register_profile("rnncore", derandomize=True, deadline=None, max_examples=50)
 settings.load_profile("rnncore")
@@ -26,6 +27,25 @@ LAYOUTS = {
     "ragged-reversed": {"lengths": LENGTHS, "reverse": True},
 }
 
+OPTIONS = [  # that change the form of a cell
+    ("Jordan", {"output_size": 2}),
+    ("ODELSTM", {"solver": "heun", "unfolds": 2}),
+    ("ODELSTM", {"solver": "rk4", "unfolds": 1}),
+    ("PhasedLSTM", {"leak": 0.3}),
+    ("ConvGRU", {"kernel_size": 1}),
+    ("ConvLSTM", {"kernel_size": 5, "image": (2, 3)}),
+    ("PeepholeConvLSTM", {"image": (1, 4)}),
+    ("SCRN", {"context_size": 3, "alpha": 0.6}),
+    ("Clockwork", {"periods": (3, 1)}),
+    ("EchoState", {"leak_rate": 0.3, "bias_scale": 0.5}),
+    ("EUNN", {"layers": 5}),
+    ("TauGRU", {"delay": 3}),
+    ("MCLSTM", {"mass_size": 2}),
+    ("TimeDependentMCLSTM", {"mass_size": 2}),
+    ("RHN", {"depth": 1}),
+    ("RHN", {"coupled": False}),
+]
+
 
 def pytest_report_header():
     return f"rnncore: {', '.join(BACKENDS)}" + ("" if CUDA else "; there is no CUDA device here, so none is tested")
@@ -39,7 +59,8 @@ def variants():
             if field.name.endswith("activation"):
                 for activation in sorted(set(ACTIVATIONS) - {field.default}):
                     yield pytest.param(name, {field.name: activation}, id=f"{name}-{field.name}={activation}")
-    yield pytest.param("Jordan", {"output_size": 2}, id="Jordan-output_size=2")
+    for name, options in OPTIONS:
+        yield pytest.param(name, options, id=f"{name}-{'-'.join(f'{k}={v}' for k, v in options.items())}")
 
 
 VARIANTS = list(variants())
@@ -90,6 +111,15 @@ def problem(name, options=None, layout=None, *, backend="numpy", T=STEPS, B=BATC
     dys = rng.standard_normal((T, B, *cell.state_shapes[0]))
     values = (cell, xs, state, dys, dstate)
     return Problem(*to(backend, values), layout or {})
+
+
+def agree(one, other, p, state=None):
+    """Two cells give the same outputs and the same gradient of the inputs; `state` is where the other starts."""
+    runs = []
+    for cell, start in ((one, p.state), (other, state or p.state)):
+        ys, _, tape = cell.forward(p.xs, start)
+        runs.append((ys, cell.backward(p.dys, tape)[0]))
+    assert_close(*runs)
 
 
 @contextmanager

@@ -22,6 +22,20 @@ def test_sigmoid(name):
 
 
 @every_backend
+def test_softplus(name):
+    x = np.array([[-1e4, -40.0, -3.0, 0.0], [0.25, 3.0, 40.0, 1e4]])
+    expected = np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
+    assert_close(backend.softplus(to(name, x)), to(name, expected), rtol=1e-15, atol=0)
+
+
+@every_backend
+def test_hard_sigmoid(name):
+    x = np.array([[-1e8, -2.5, -1.0], [0.0, 2.0, 1e8]])
+    expected = np.array([[0.0, 0.0, 0.3], [0.5, 0.9, 1.0]])
+    assert_close(backend.hard_sigmoid(to(name, x)), to(name, expected), rtol=1e-15, atol=1e-16)
+
+
+@every_backend
 def test_softmax(name, rng):
     x = rng.standard_normal((2, 3, 4))
     for values in (x, 1e4 * x, x[:0], x[..., :1]):
@@ -98,6 +112,22 @@ def test_check_floating():
             backend.check_floating("op", "x", array)
     with refuses(TypeError, "op: x must be an array, received a list"):
         backend.check_floating("op", "x", [1.0])
+
+
+def test_check_finite():
+    for value in (0, 0.5, np.float32(1)):
+        number = backend.check_finite("op", "a", value, 0, 1)
+        assert type(number) is float
+        assert number == value
+    assert backend.check_finite("op", "a", 1e9, 0) == 1e9
+    for value in (-0.1, 1.1, np.float64(2)):
+        with refuses(ValueError, f"op: a must be a finite number in 0 … 1, received {value!r}"):
+            backend.check_finite("op", "a", value, 0, 1)
+    with refuses(ValueError, "op: a must be a finite number from 0.5, received 0"):
+        backend.check_finite("op", "a", 0, 0.5)
+    for value in (np.nan, np.inf, "1", None):
+        with refuses(ValueError, f"op: a must be a finite number from 0, received {value!r}"):
+            backend.check_finite("op", "a", value, 0)
 
 
 def test_check_whole():

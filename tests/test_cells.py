@@ -21,6 +21,13 @@ WITH_FORGET_BIAS = [name for name, kind in CELLS.items() if "forget_bias" in ins
 WITH_ACTIVATION = [name for name, kind in CELLS.items() if "activation" in {f.name for f in dataclasses.fields(kind)}]
 every_backend = pytest.mark.parametrize("backend", BACKENDS)
 ROUNDING = {"rtol": 1e-12, "atol": 1e-12}
+ROUNDING_GROWS = {  # in float32: sums over an image, a phase that is time by period, numbers that cancel
+    "ConvGRU": 5,
+    "ConvLSTM": 5,
+    "PeepholeConvLSTM": 5,
+    "PhasedLSTM": 5,
+    "UnitaryRNN": 10,
+}
 
 
 # -- gradients
@@ -54,7 +61,7 @@ def test_gradients_are_those_of_autograd(name, options, layout, backend):
     p = problem(name, options, layout, backend=backend)
     point = tree.map(lambda a: a.clone().requires_grad_(), p.point)
     leaves = [leaf for _, leaf in tree.leaves(point)]
-    expected = iter(torch.autograd.grad(p.loss(point), leaves))
+    expected = iter(torch.autograd.grad(p.loss(point), leaves, materialize_grads=True))
     assert_close(p.gradient(), tree.map(lambda _: next(expected), p.point), **ROUNDING)
 
 
@@ -129,7 +136,8 @@ def test_float32_stays_float32(name, layout):
         p, **{k: tree.convert(np.float32, getattr(p, k)) for k in ("cell", "xs", "state", "dys", "dstate")}
     )
     for run in (lambda p: p.cell.forward(p.xs, p.state, **layout)[:2], lambda p: p.gradient()):
-        assert_close(run(narrow), tree.map(np.float32, run(p)), rtol=2e-6, atol=4e-6)
+        grown = ROUNDING_GROWS.get(name, 1)
+        assert_close(run(narrow), tree.convert(np.float32, run(p)), rtol=2e-6 * grown, atol=4e-6 * grown)
 
 
 # -- against independent implementations
@@ -359,7 +367,13 @@ FORWARD = {
     "torch": (lambda p: p.cell.forward(torch.tensor(p.xs)), TypeError, "xs", "of torch", "numpy was wanted"),
     "bare state": (lambda p: p.cell.forward(p.xs, p.state[0]), TypeError, "state", "a tuple of", "a ndarray"),
     "state list": (lambda p: p.cell.forward(p.xs, list(p.state)), TypeError, "state", "a tuple of", "a list"),
-    "two states": (lambda p: p.cell.forward(p.xs, p.state * 2), TypeError, "state", "a tuple of", "tuple of 2"),
+    "two states": (
+        lambda p: p.cell.forward(p.xs, p.state * 2),
+        TypeError,
+        "state",
+        "a tuple of {n} arr",
+        "a tuple of {nn}",
+    ),
     "state batch": (
         lambda p: p.cell.forward(p.xs, tuple(s[:3] for s in p.state)),
         ValueError,
@@ -425,9 +439,11 @@ BACKWARD = {
 
 
 def filled(fragments, p):
-    """The fragments with the sizes of this problem: {x} of one input, {xx} of one twice as wide, {h} of one output."""
+    """The fragments with the sizes of this problem: {x} of one input, {xx} of one twice as wide, {h} of one output;
+    {n} counts the arrays of the state, {nn} is twice that."""
     *axes, width = p.cell.input_shape
     sizes = {"x": p.cell.input_shape, "xx": (*axes, 2 * width), "h": p.cell.state_shapes[0]}
+    sizes |= {"n": (len(p.state),), "nn": (2 * len(p.state),)}
     return [fragment.format(**{k: ", ".join(map(str, v)) for k, v in sizes.items()}) for fragment in fragments]
 
 
@@ -449,8 +465,8 @@ def test_backward_refuses(name, case):
 
 @pytest.mark.parametrize("name", WITH_ACTIVATION)
 def test_a_tape_of_another_activation_is_refused(name):
-    p = problem(name, {"activation": "relu"})
-    with refuses(ValueError, f"{name}.backward: tape", "activation='relu'", "activation='tanh'"):
+    p, default = problem(name, {"activation": "sigmoid"}), CELLS[name].activation
+    with refuses(ValueError, f"{name}.backward: tape", "activation='sigmoid'", f"activation='{default}'"):
         p.cell.backward(p.dys, a_tape(name))
 
 
@@ -543,8 +559,9 @@ def test_init_refuses_a_forget_bias_that_is_no_number(name, bias, rng):
 @pytest.mark.parametrize("name", WITH_FORGET_BIAS)
 def test_forget_bias_is_that_of_the_forget_gate(name, rng):
     b = CELLS[name].init(rng, 3, 4, forget_bias=2.5).b.reshape(-1, 4)
-    assert np.array_equal(np.flatnonzero((b == 2.5).all(axis=1)), [0 if len(b) == 3 else 1])
-    assert np.count_nonzero(b) == 4
+    places = {"CoupledLSTM": [0], "JANET": [0], "IntersectionRNN": [2, 3]}.get(name, [1])
+    assert np.array_equal(np.flatnonzero((b == 2.5).all(axis=1)), places)
+    assert np.count_nonzero(b) == 4 * len(places)
 
 
 @pytest.mark.parametrize("name", WITH_ACTIVATION)
@@ -557,7 +574,7 @@ def test_init_refuses_an_unknown_activation(name, rng):
 def test_init_shapes_and_seeds(name):
     cells = [CELLS[name].init(np.random.default_rng(seed), 3, 4) for seed in (0, 0, 1)]
     assert cells[0].input_shape[-1] in (3, 3 + 1, 3 * 3)  # alone; with the elapsed time; with mask and elapsed times
-    assert cells[0].state_shapes[0][-1] == 4
+    assert cells[0].state_shapes[0][-1] in (4, 2 * 4)  # numbers; real and imaginary parts
     assert_close(cells[0], cells[1], rtol=0, atol=0)
     assert (cells[0].W != cells[2].W).all()
     assert {leaf.dtype for _, leaf in tree.leaves(cells[0], and_fixed=True)} == {np.dtype(np.float32)}

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from rnncore import Dense, tree
-from rnncore.optim import SGD, Adam, clip_by_global_norm, global_norm
+from rnncore.optim import SGD, Adam, Momentum, RMSprop, clip_by_global_norm, clip_by_value, global_norm
 from rnncore.testing import assert_close
 from tests.conftest import BACKENDS, CUDA, problem, refuses, to
 
@@ -17,6 +17,20 @@ OPTIMISERS = {
     "SGD": (SGD(0.1), lambda p: torch.optim.SGD(p, lr=0.1)),
     "Adam": (Adam(), lambda p: torch.optim.Adam(p, lr=1e-3)),
     "Adam-options": (Adam(0.1, 0.5, 0.8, 1e-3), lambda p: torch.optim.Adam(p, lr=0.1, betas=(0.5, 0.8), eps=1e-3)),
+    "AdamW": (
+        Adam(0.1, weight_decay=0.3),
+        lambda p: torch.optim.AdamW(p, lr=0.1, weight_decay=0.3),
+    ),
+    "Momentum": (Momentum(0.1), lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9)),
+    "Nesterov": (
+        Momentum(0.1, 0.7, nesterov=True),
+        lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.7, nesterov=True),
+    ),
+    "RMSprop": (RMSprop(), lambda p: torch.optim.RMSprop(p)),
+    "RMSprop-options": (
+        RMSprop(0.1, 0.5, 1e-2),
+        lambda p: torch.optim.RMSprop(p, lr=0.1, alpha=0.5, eps=1e-2),
+    ),
     "Adam-no-memory": (Adam(0.1, 0, 0), lambda p: torch.optim.Adam(p, lr=0.1, betas=(0.0, 0.0))),
 }
 
@@ -79,11 +93,17 @@ def test_norms_by_hand():
 @pytest.mark.parametrize("number", [float, np.float64, np.float32])
 def test_float32_stays_float32(number):
     p = np.ones(3, np.float32)
-    for optimiser in (SGD(number(0.1)), Adam(number(0.1), number(0.9), number(0.99), number(1e-8))):
+    for optimiser in (
+        SGD(number(0.1)),
+        Momentum(number(0.1), number(0.9), nesterov=True),
+        RMSprop(number(0.1), number(0.9), number(1e-8)),
+        Adam(number(0.1), number(0.9), number(0.99), number(1e-8), number(0.1)),
+    ):
         state = optimiser.init(p)
         for _ in range(2):
             p, state = optimiser.update(p, p, state)
-        assert {leaf.dtype for _, leaf in tree.leaves((p, state[1:]))} == {np.dtype(np.float32)}
+        means = [part for part in state if not isinstance(part, int)]
+        assert {leaf.dtype for _, leaf in tree.leaves((p, means))} == {np.dtype(np.float32)}
     assert clip_by_global_norm(p, number(0.1))[0].dtype == np.float32
 
 
@@ -92,6 +112,10 @@ def test_rates_are_positive_numbers(bad):
     for call, name in [
         (lambda: SGD(bad), "SGD: learning_rate"),
         (lambda: Adam(bad), "Adam: learning_rate"),
+        (lambda: Momentum(bad), "Momentum: learning_rate"),
+        (lambda: RMSprop(bad), "RMSprop: learning_rate"),
+        (lambda: RMSprop(epsilon=bad), "RMSprop: epsilon"),
+        (lambda: clip_by_value((np.ones(2),), bad), "clip_by_value: limit"),
         (lambda: Adam(epsilon=bad), "Adam: epsilon"),
         (lambda: clip_by_global_norm((np.ones(2),), bad), "clip_by_global_norm: max_norm"),
     ]:
@@ -100,10 +124,25 @@ def test_rates_are_positive_numbers(bad):
 
 
 @pytest.mark.parametrize("bad", [1, -0.1, math.nan, 2, "0.9", None])
-@pytest.mark.parametrize("name", ["beta1", "beta2"])
-def test_betas_lie_below_one(name, bad):
-    with refuses(ValueError, f"Adam: {name} must lie in [0, 1), received {bad!r}"):
-        Adam(**{name: bad})
+@pytest.mark.parametrize(
+    ("kind", "name"), [(Adam, "beta1"), (Adam, "beta2"), (RMSprop, "decay"), (Momentum, "momentum")]
+)
+def test_means_forget(kind, name, bad):
+    with refuses(ValueError, f"{kind.__name__}: {name} must lie in [0, 1), received {bad!r}"):
+        kind(learning_rate=0.1, **{name: bad})
+
+
+@pytest.mark.parametrize("bad", [-0.1, math.nan, math.inf, "0.1", None])
+def test_weight_decay_is_not_negative(bad):
+    with refuses(ValueError, "Adam: weight_decay must", f"received {bad!r}"):
+        Adam(weight_decay=bad)
+
+
+@every_backend
+def test_clipping_by_value(backend, model, rng):
+    gradients = tree.map(lambda w: 3 * rng.standard_normal(w.shape), model)
+    expected = tree.map(lambda g: np.maximum(np.minimum(g, 1.5), -1.5), gradients)
+    assert_close(clip_by_value(to(backend, gradients), 1.5), to(backend, expected), rtol=0, atol=0)
 
 
 @every_backend
@@ -114,7 +153,7 @@ def test_no_factor_mends_nan(bad, backend):
         clip_by_global_norm(gradients, 1.0)
 
 
-@pytest.mark.parametrize("optimiser", [SGD(0.1), Adam()])
+@pytest.mark.parametrize("optimiser", [SGD(0.1), Momentum(0.1), RMSprop(), Adam()])
 def test_gradients_of_another_form_are_refused(optimiser, model):
     name, state = type(optimiser).__name__, optimiser.init(model)
     for wrong in (model["cell"], {"cell": model["cell"]}, list(model.values()), None):
@@ -132,6 +171,10 @@ def test_gradients_of_another_form_are_refused(optimiser, model):
 def test_adam_refuses_a_state_of_another_model(model):
     with refuses(TypeError, "Adam.update: state must be an AdamState, received a tuple"):
         Adam().update(model, model, ())
+    with refuses(TypeError, "Momentum.update: state must be a MomentumState, received a AdamState"):
+        Momentum(0.1).update(model, model, Adam().init(model))
+    with refuses(TypeError, "RMSprop.update: state must be an RMSpropState, received a tuple"):
+        RMSprop().update(model, model, ())
     with refuses(ValueError, "Adam.update: state.m must have the form of the parameters, a dict"):
         Adam().update(model, model, Adam().init(model["cell"]))
     narrow = dataclasses.replace(model["readout"], V=model["readout"].V[:, :1], c=model["readout"].c[:1])
@@ -142,5 +185,5 @@ def test_adam_refuses_a_state_of_another_model(model):
 @pytest.mark.parametrize("device", ["cpu", *(["cuda"] if CUDA else [])])
 def test_parameters_stay_on_their_device(device):
     p = torch.ones(3, device=device)
-    for optimiser in (SGD(0.1), Adam()):
+    for optimiser in (SGD(0.1), Momentum(0.1), RMSprop(), Adam()):
         assert optimiser.update(p, p, optimiser.init(p))[0].device == p.device

@@ -121,13 +121,13 @@ def truncated_autograd(p, window):
     loss = 0
     for start in range(0, T, window):
         if start:
-            running = torch.tensor(n > start)[:, None]
-            state = tuple(torch.where(running, s.detach(), s) for s in state)
+            running = torch.tensor(n > start)
+            state = tuple(torch.where(running.reshape(-1, *[1] * (s.ndim - 1)), s.detach(), s) for s in state)
         part = slice(start, start + window)
         ys, state, _ = cell.forward(xs[part], state, np.clip(n - start, 0, len(xs[part])))
         loss = loss + (ys * dys[part]).sum()
     loss = loss + sum((s * d).sum() for s, d in zip(state, p.dstate, strict=True))
-    grads = iter(torch.autograd.grad(loss, [leaf for _, leaf in tree.leaves(point)]))
+    grads = iter(torch.autograd.grad(loss, [leaf for _, leaf in tree.leaves(point)], materialize_grads=True))
     return tree.map(lambda _: next(grads), p.point)
 
 
@@ -145,8 +145,12 @@ def test_a_window_as_long_as_the_sequence_is_full_bptt(name, layout):
     p = problem(name, None, layout)
     for window in (STEPS, STEPS + 3, np.int64(STEPS)):
         assert_close(p.gradient(window), p.gradient(), rtol=0, atol=0)
-    cut, full = (dict(tree.leaves(p.gradient(window))) for window in (2, None))
-    assert any(np.abs(cut[path] - full[path]).max() > 1e-3 for path in full)
+    cut, full = [], []
+    for seed in range(3):  # with one alone all units of a ReLU may be off at the cut
+        p = problem(name, None, layout, seed=seed)
+        for into, window in ((cut, 2), (full, None)):
+            into += [leaf for _, leaf in tree.leaves(p.gradient(window))]
+    assert any(np.abs(a - b).max() > 1e-3 for a, b in zip(cut, full, strict=True))
 
 
 @every_cell

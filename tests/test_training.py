@@ -39,6 +39,7 @@ from rnncore.training import Interrupted, ProgressLine, fit, load, save
 from tests.conftest import BACKENDS, refuses, to
 
 STEPS, EVERY = 12, 5
+OPTIMISERS = [name for name in optim.__all__ if hasattr(getattr(optim, name), "update")]
 EXACT = {"rtol": 0, "atol": 0}
 
 
@@ -229,8 +230,9 @@ def test_a_longer_run_goes_on_from_a_shorter_one(tmp_path):
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-@pytest.mark.parametrize("optimiser", [optim.SGD(0.1), optim.Adam(0.01)])
+@pytest.mark.parametrize("optimiser", [getattr(optim, name)(0.01) for name in OPTIMISERS], ids=OPTIMISERS)
 def test_every_optimiser_and_backend_resumes(optimiser, backend, tmp_path):
+    assert {"SGD", "Adam"} <= set(OPTIMISERS)
     path = tmp_path / "run.npz"
 
     def draw(rng):

@@ -1,21 +1,47 @@
-"""The Elman network (Elman 1990)."""
+"""The Elman network (Elman 1990), and what its relatives share with it."""
 
+from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
 
 from rnncore import init, tree
-from rnncore.activations import activation_pair
-from rnncore.backend import Array, check_array
+from rnncore.activations import Function, activation_pair
+from rnncore.backend import Array
 from rnncore.cell import AffineCell, Others
+from rnncore.kernels.cpu import ElmanKernel
 from rnncore.recurrence import State
 
-__all__ = ["Elman"]
+__all__ = ["Elman", "SimpleCell"]
 
 
 @dataclass(frozen=True)
-class Elman(AffineCell):
+class SimpleCell(AffineCell):
+    """h' = φ(x W + h U + b), for W (D, H) and U (H, H); abstract: which φ?"""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._check_gates(1)
+
+    @property
+    @abstractmethod
+    def _functions(self) -> tuple[Function, Function]:
+        """φ, and φ' as a function of φ's value."""
+
+    def pointwise(self, wx: Array, uh: Array, state: State) -> tuple[State, Array]:
+        phi, _ = self._functions
+        h = phi(wx + uh)
+        return (h,), h
+
+    def pointwise_backward(self, dstate: State, cache: Array) -> tuple[Array, Array, State, Others]:
+        _, derivative = self._functions
+        da = dstate[0] * derivative(cache)
+        return da, da, (0,), {}
+
+
+@dataclass(frozen=True)
+class Elman(SimpleCell):
     """The Elman cell: the new state is an activation of the input and the old state.
 
         a = x W + h U + b
@@ -32,6 +58,8 @@ class Elman(AffineCell):
 
     activation: str = tree.static(default="tanh")
 
+    kernel = ElmanKernel()
+
     @classmethod
     def init(
         cls,
@@ -43,24 +71,12 @@ class Elman(AffineCell):
         dtype: Any = np.float32,
     ) -> Self:
         """Glorot-uniform W, orthogonal U, zero b. ValueError for a size below one or an unknown activation."""
-        return cls(
-            W=init.glorot_uniform(rng, input_size, hidden_size, dtype=dtype),
-            U=init.orthogonal(rng, hidden_size, hidden_size, dtype=dtype),
-            b=np.zeros(hidden_size, dtype=dtype),
-            activation=activation,
-        )
+        return cls(*init.gates(rng, input_size, hidden_size, 1, dtype=dtype), activation)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_array("Elman", "U", self.U, (self.W.shape[1], self.W.shape[1]), self.W)
         activation_pair("Elman", self.activation)
 
-    def pointwise(self, wx: Array, uh: Array, state: State) -> tuple[State, Array]:
-        phi, _ = activation_pair("Elman", self.activation)
-        h = phi(wx + uh)
-        return (h,), h
-
-    def pointwise_backward(self, dstate: State, cache: Array) -> tuple[Array, Array, State, Others]:
-        _, derivative = activation_pair("Elman", self.activation)
-        da = dstate[0] * derivative(cache)
-        return da, da, (0,), {}
+    @property
+    def _functions(self) -> tuple[Function, Function]:
+        return activation_pair("Elman", self.activation)

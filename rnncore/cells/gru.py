@@ -1,5 +1,6 @@
 """The gated recurrent unit (Cho et al. 2014), in the two forms that share its name."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -8,9 +9,29 @@ import numpy as np
 from rnncore import init
 from rnncore.backend import Array, array_namespace, check_array, concat, sigmoid, split
 from rnncore.cell import AffineCell, Others, Product
+from rnncore.kernels.cpu import GRUKernel
 from rnncore.recurrence import State
 
-__all__ = ["GRU", "GRUOriginal"]
+__all__ = ["GRU", "GRUOriginal", "cut", "gru", "gru_backward", "gru_original", "gru_original_backward"]
+
+
+def gru(wx: Array, uh: Array, b_hn: Array, h: Array) -> tuple[Array, tuple[Array, ...]]:
+    """The new state from wx, uh (B, 3H) and the old h (B, H), the reset gate after the product; and a cache."""
+    r, z, n = split(wx, 3)
+    r_h, z_h, n_h = split(uh, 3)
+    r, z, n_h = sigmoid(r + r_h), sigmoid(z + z_h), n_h + b_hn
+    n = array_namespace(wx).tanh(n + r * n_h)
+    return n + z * (h - n), (h, r, z, n, n_h)
+
+
+def gru_backward(dh: Array, cache: tuple[Array, ...]) -> tuple[Array, Array, Array, Array]:
+    """The derivative of `gru`: gradients of wx, of uh, of each row's b_hn and of the old h."""
+    h, r, z, n, n_h = cache
+    dn = dh * (1 - z) * (1 - n * n)
+    dr = dn * n_h * r * (1 - r)
+    dz = dh * (h - n) * z * (1 - z)
+    dn_h = dn * r
+    return concat(dr, dz, dn), concat(dr, dz, dn_h), dn_h, dh * z
 
 
 @dataclass(frozen=True)
@@ -35,6 +56,8 @@ class GRU(AffineCell):
 
     b_hn: Array
 
+    kernel = GRUKernel()
+
     @classmethod
     def init(cls, rng: np.random.Generator, input_size: int, hidden_size: int, *, dtype: Any = np.float32) -> Self:
         """Glorot-uniform W and orthogonal U, each gate drawn for itself; zero biases."""
@@ -47,21 +70,44 @@ class GRU(AffineCell):
         check_array("GRU", "b_hn", self.b_hn, (self.U.shape[0],), self.W)
 
     def pointwise(self, wx: Array, uh: Array, state: State) -> tuple[State, tuple[Array, ...]]:
-        (h,) = state
-        r, z, n = split(wx, 3)
-        r_h, z_h, n_h = split(uh, 3)
-        r, z, n_h = sigmoid(r + r_h), sigmoid(z + z_h), n_h + self.b_hn
-        n = array_namespace(wx).tanh(n + r * n_h)
-        return (n + z * (h - n),), (h, r, z, n, n_h)
+        h, cache = gru(wx, uh, self.b_hn, state[0])
+        return (h,), cache
 
     def pointwise_backward(self, dstate: State, cache: tuple[Array, ...]) -> tuple[Array, Array, State, Others]:
-        (dh,) = dstate
-        h, r, z, n, n_h = cache
-        dn = dh * (1 - z) * (1 - n * n)
-        dr = dn * n_h * r * (1 - r)
-        dz = dh * (h - n) * z * (1 - z)
-        dn_h = dn * r
-        return concat(dr, dz, dn), concat(dr, dz, dn_h), (dh * z,), {"b_hn": dn_h}
+        dwx, duh, db_hn, dh = gru_backward(dstate[0], cache)
+        return dwx, duh, (dh,), {"b_hn": db_hn}
+
+
+def gru_original(wx: Array, uh: Array, h: Array, product: Callable[[Array], Array]) -> tuple[Array, tuple[Array, ...]]:
+    """The reset gate before the product: from wx (B, 3H), uh (B, 2H) and the old h, the new h and a cache.
+
+    `product` takes r ⊙ h to what the candidate adds to its third of wx, such as (r ⊙ h) U_n.
+    """
+    r_z, n = cut(wx)
+    r, z = split(sigmoid(r_z + uh), 2)
+    n = array_namespace(wx).tanh(n + product(r * h))
+    return n + z * (h - n), (h, r, z, n)
+
+
+def gru_original_backward(
+    dh: Array, cache: tuple[Array, ...], adjoint: Callable[[Array], Array]
+) -> tuple[Array, Array]:
+    """The derivative of `gru_original`: gradients of wx (its first two thirds are that of uh) and of the old h.
+
+    `adjoint` takes the gradient of what `product` returned to that of r ⊙ h.
+    """
+    h, r, z, n = cache
+    dn = dh * (1 - z) * (1 - n * n)
+    drh = adjoint(dn)
+    dr = drh * h * r * (1 - r)
+    dz = dh * (h - n) * z * (1 - z)
+    return concat(dr, dz, dn), dh * z + drh * r
+
+
+def cut(a: Array) -> tuple[Array, Array]:
+    """The first two thirds of the last axis, r and z, and the last, n."""
+    place = a.shape[-1] // 3 * 2
+    return a[..., :place], a[..., place:]
 
 
 @dataclass(frozen=True)
@@ -99,18 +145,11 @@ class GRUOriginal(AffineCell):
         check_array("GRUOriginal", "U_n", self.U_n, (hidden_size, hidden_size), self.W)
 
     def pointwise(self, wx: Array, uh: Array, state: State) -> tuple[State, tuple[Array, ...]]:
-        (h,) = state
-        r, z, n = split(wx, 3)
-        r_h, z_h = split(uh, 2)
-        r, z = sigmoid(r + r_h), sigmoid(z + z_h)
-        n = array_namespace(wx).tanh(n + (r * h) @ self.U_n)
-        return (n + z * (h - n),), (h, r, z, n)
+        h, cache = gru_original(wx, uh, state[0], lambda rh: rh @ self.U_n)
+        return (h,), cache
 
     def pointwise_backward(self, dstate: State, cache: tuple[Array, ...]) -> tuple[Array, Array, State, Others]:
-        (dh,) = dstate
-        h, r, z, n = cache
-        dn = dh * (1 - z) * (1 - n * n)
-        drh = dn @ self.U_n.T  # of r ⊙ h
-        dr = drh * h * r * (1 - r)
-        dz = dh * (h - n) * z * (1 - z)
-        return concat(dr, dz, dn), concat(dr, dz), (dh * z + drh * r,), {"U_n": Product(r * h, dn)}
+        h, r, _, _ = cache
+        da, dh = gru_original_backward(dstate[0], cache, lambda dn: dn @ self.U_n.T)
+        dr_dz, dn = cut(da)
+        return da, dr_dz, (dh,), {"U_n": Product(r * h, dn)}

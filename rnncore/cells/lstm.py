@@ -8,6 +8,7 @@ import numpy as np
 from rnncore import init
 from rnncore.backend import Array, array_namespace, check_finite, concat, sigmoid, split
 from rnncore.cell import AffineCell, Others
+from rnncore.kernels.cpu import LSTMKernel
 from rnncore.recurrence import State
 
 __all__ = ["LSTM", "MemoryCell", "lstm", "lstm_backward"]
@@ -81,6 +82,7 @@ class LSTM(MemoryCell):
 
     gates = 4
     forget_gate = 1
+    kernel = LSTMKernel()
 
     @classmethod
     def init(

@@ -10,7 +10,28 @@ from rnncore.cell import Others
 from rnncore.cells.lstm import MemoryCell
 from rnncore.recurrence import State
 
-__all__ = ["PeepholeLSTM"]
+__all__ = ["PeepholeLSTM", "peephole_lstm", "peephole_lstm_backward"]
+
+
+def peephole_lstm(a: Array, c: Array, p: Array) -> tuple[Array, Array, tuple[Array, ...]]:
+    """From a (B, 4H), the old c (B, H) and peepholes p (3H,): σ(o) ⊙ tanh(c'), the new c', and a cache."""
+    xp = array_namespace(a)
+    i, f, g, o = split(a, 4)
+    p_i, p_f, p_o = split(p, 3)
+    i, f, g = sigmoid(i + p_i * c), sigmoid(f + p_f * c), xp.tanh(g)
+    c_new = f * c + i * g
+    o, tanh_c = sigmoid(o + p_o * c_new), xp.tanh(c_new)
+    return o * tanh_c, c_new, (c, c_new, i, f, g, o, tanh_c)
+
+
+def peephole_lstm_backward(dh: Array, dc: Array, p: Array, cache: tuple[Array, ...]) -> tuple[Array, Array, Array]:
+    """The derivative of `peephole_lstm`: gradients of a, of the old c and, row by row, of p."""
+    c, c_new, i, f, g, o, tanh_c = cache
+    p_i, p_f, p_o = split(p, 3)
+    do = dh * tanh_c * o * (1 - o)
+    dc = dc + dh * o * (1 - tanh_c * tanh_c) + do * p_o
+    di, df, dg = dc * g * i * (1 - i), dc * c * f * (1 - f), dc * i * (1 - g * g)
+    return concat(di, df, dg, do), dc * f + di * p_i + df * p_f, concat(di * c, df * c, do * c_new)
 
 
 @dataclass(frozen=True)
@@ -53,21 +74,10 @@ class PeepholeLSTM(MemoryCell):
         check_array("PeepholeLSTM", "p", self.p, (3 * self.U.shape[0],), self.W)
 
     def pointwise(self, wx: Array, uh: Array, state: State) -> tuple[State, tuple[Array, ...]]:
-        xp, (_, c) = array_namespace(wx), state
-        i, f, g, o = split(wx + uh, 4)
-        p_i, p_f, p_o = split(self.p, 3)
-        i, f, g = sigmoid(i + p_i * c), sigmoid(f + p_f * c), xp.tanh(g)
-        c_new = f * c + i * g
-        o, tanh_c = sigmoid(o + p_o * c_new), xp.tanh(c_new)
-        return (o * tanh_c, c_new), (c, c_new, i, f, g, o, tanh_c)
+        h, c, cache = peephole_lstm(wx + uh, state[1], self.p)
+        return (h, c), cache
 
     def pointwise_backward(self, dstate: State, cache: tuple[Array, ...]) -> tuple[Array, Array, State, Others]:
         dh, dc = dstate
-        c, c_new, i, f, g, o, tanh_c = cache
-        p_i, p_f, p_o = split(self.p, 3)
-        do = dh * tanh_c * o * (1 - o)
-        dc = dc + dh * o * (1 - tanh_c * tanh_c) + do * p_o
-        di, df, dg = dc * g * i * (1 - i), dc * c * f * (1 - f), dc * i * (1 - g * g)
-        da = concat(di, df, dg, do)
-        dp = concat(di * c, df * c, do * c_new)
-        return da, da, (0, dc * f + di * p_i + df * p_f), {"p": dp}
+        da, dc, dp = peephole_lstm_backward(dh, dc, self.p, cache)
+        return da, da, (0, dc), {"p": dp}

@@ -1,0 +1,77 @@
+"""What is made fast gives what the reference gives, over several chunks of steps too."""
+
+import numpy as np
+import pytest
+
+from rnncore import CELLS
+from rnncore.kernels import cpu
+from rnncore.testing import assert_close
+from tests.conftest import VARIANTS, problem
+
+FUSED = [variant for variant in VARIANTS if CELLS[variant.values[0]].kernel]
+every_variant = pytest.mark.parametrize(("name", "options"), FUSED)
+T, B = 31, 40  # more than two chunks of rows
+LENGTHS = np.random.default_rng(1).integers(0, T + 1, B)
+LAYOUTS = {
+    "plain": {},
+    "ragged": {"lengths": LENGTHS},
+    "ragged-reversed": {"lengths": LENGTHS, "reverse": True},
+    "stairs": {"lengths": np.repeat([31, 20, 20, 4, 0], 8)},
+}
+
+
+def test_elman_lstm_and_gru_are_fused():
+    assert {variant.values[0] for variant in FUSED} >= {"Elman", "LSTM", "GRU"}
+    assert 2 * cpu.CHUNK < T * B
+
+
+@every_variant
+@pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
+@pytest.mark.parametrize("window", [None, 5])
+@pytest.mark.parametrize("checkpoint", [None, 7])
+def test_fused_is_the_reference(name, options, layout, window, checkpoint, monkeypatch):
+    def run():
+        p = problem(name, options, layout, T=T, B=B, D=3, H=6)
+        ys, final, tape = p.cell.forward(p.xs, p.state, **layout, checkpoint=checkpoint)
+        return ys, final, p.cell.backward(p.dys, tape, p.dstate, window)
+
+    fused = run()
+    monkeypatch.setattr(CELLS[name], "kernel", None)
+    assert_close(fused, run(), rtol=1e-11, atol=1e-11)
+
+
+@every_variant
+def test_without_gradients_of_outputs(name, options, monkeypatch):
+    def run():
+        p = problem(name, options, T=T, B=B)
+        _, _, tape = p.cell.forward(p.xs, p.state)
+        return p.cell.backward(None, tape, p.dstate)
+
+    fused = run()
+    monkeypatch.setattr(CELLS[name], "kernel", None)
+    assert_close(fused, run(), rtol=1e-11, atol=1e-11)
+
+
+@every_variant
+def test_arrays_in_any_order_of_memory(name, options):
+    """Inputs and parameters that are views, transposed or reversed, give what their copies give."""
+    p = problem(name, options, T=T, B=B, D=5, H=5)
+    xs = np.asfortranarray(p.xs)[::-1]
+    cell = type(p.cell)(
+        **{f: np.asfortranarray(v) if isinstance(v, np.ndarray) else v for f, v in vars(p.cell).items()}
+    )
+    runs = []
+    for c, x, s in ((p.cell, xs.copy(order="C"), p.state), (cell, xs, tuple(np.asfortranarray(s) for s in p.state))):
+        ys, final, tape = c.forward(x, s)
+        runs.append((ys, final, c.backward(np.asfortranarray(p.dys), tape, p.dstate)))
+    assert_close(*runs, rtol=1e-12, atol=1e-12)
+
+
+@every_variant
+def test_a_tape_is_read_twice_and_a_state_not_written(name, options):
+    p = problem(name, options, T=T, B=1)
+    state, dstate = tuple(s.copy() for s in p.state), tuple(d.copy() for d in p.dstate)
+    _, _, tape = p.cell.forward(p.xs, p.state)
+    first, second = (p.cell.backward(p.dys, tape, p.dstate) for _ in range(2))
+    assert_close(first, second, rtol=0, atol=0)
+    assert_close((p.state, p.dstate), (state, dstate), rtol=0, atol=0)
