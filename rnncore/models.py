@@ -15,12 +15,13 @@ from typing import Any, Self, cast
 
 import numpy as np
 
-from rnncore import tree
+from rnncore import recurrence, tree
 from rnncore.backend import Array, array_namespace, check_array, check_whole, concat, device
 from rnncore.cell import Cell
 from rnncore.layers.layer import (
     Layer,
     LayerTape,
+    check_lengths,
     check_tape,
     final,
     final_backward,
@@ -30,7 +31,6 @@ from rnncore.layers.layer import (
     run,
     run_backward,
 )
-from rnncore.recurrence import check_lengths
 
 __all__ = ["EncoderDecoder", "ManyToMany", "ManyToOne", "OneToMany"]
 
@@ -82,8 +82,7 @@ class ManyToMany:
         self, xs: Array, lengths: Iterable[int] | None = None, rng: np.random.Generator | None = None
     ) -> tuple[Array, LayerTape]:
         """xs (T, B, …) → ys (T, B, K), and a cache for `backward`."""
-        if lengths is not None:
-            lengths = check_lengths("ManyToMany.forward", lengths, *xs.shape[:2])
+        lengths = check_lengths("ManyToMany.forward", "xs", xs, lengths)
         hs, _, tape = run(self.layer, xs, lengths=lengths, rng=rng)
         ys, _, above = run(self.readout, hs, lengths=lengths, rng=rng)
         return ys, LayerTape(form(self), (tape, above))
@@ -124,7 +123,7 @@ class OneToMany:
         check_whole(operation, "steps", steps, 1)
         h, _, below = run(self.entry, x)
         batch, cell, span = h.shape[0], self.cell.effective(), 1 if self.feedback else steps
-        n = np.full(batch, steps) if lengths is None else check_lengths(operation, lengths, steps, batch)
+        n = np.full(batch, steps) if lengths is None else recurrence.check_lengths(operation, lengths, steps, batch)
         state = (h, *self.cell.initial_state(batch)[1:])
         us = array_namespace(h).zeros((span, batch, *cell.input_shape), dtype=h.dtype, device=device(h))
         outputs, parts = [], []
@@ -187,8 +186,7 @@ class EncoderDecoder:
         rng: np.random.Generator | None = None,
     ) -> tuple[Array, LayerTape]:
         """xs (T, B, …) with `lengths` and us (S, B, …) with `target_lengths` → ys (S, B, K), and a cache."""
-        if target_lengths is not None:
-            target_lengths = check_lengths("EncoderDecoder.forward", target_lengths, *us.shape[:2])
+        target_lengths = check_lengths("EncoderDecoder.forward", "us", us, target_lengths)
         _, state, encoded = run(self.encoder, xs, lengths=lengths, rng=rng)
         hs, _, decoded = run(self.decoder, us, state, target_lengths, rng=rng)
         ys, _, above = run(self.readout, hs, lengths=target_lengths, rng=rng)

@@ -870,6 +870,15 @@ def test_refused(case):
 
 
 @every_recurrent
+@pytest.mark.parametrize("lengths", [None, LENGTHS])
+def test_what_is_no_sequence_is_refused(name, lengths):
+    layer = EXAMPLES[name]
+    for xs, error in (([[1.0]], TypeError), (None, TypeError), (np.zeros(3), ValueError), (np.float64(1), ValueError)):
+        with refuses(error, ".forward: ", "must", "(T, B, ", "received"):
+            layer.forward(xs, lengths=lengths)
+
+
+@every_recurrent
 def test_tapes_are_checked(name):
     p, ys, tape = of(name)
     kind = type(p.layer).__name__

@@ -222,6 +222,28 @@ def test_interruption_at_any_line(line, tmp_path):
     assert_close(everything(*train(checkpoint=path, steps=4)), uninterrupted(steps=4), **EXACT)
 
 
+def test_interruption_between_the_loss_and_the_step_that_it_belongs_to(tmp_path):
+    path = tmp_path / "run.npz"
+
+    def trace(frame, event, argument):
+        if frame.f_code is not fit.__code__:
+            return None
+        if len(frame.f_locals.get("history", [])) == 3 > frame.f_locals["run"].step:
+            sys.settrace(None)
+            raise KeyboardInterrupt
+        return trace
+
+    old = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        with pytest.raises(Interrupted) as caught:
+            train(checkpoint=path)
+    finally:
+        sys.settrace(old)
+    assert_close(everything(caught.value.model, caught.value.history), uninterrupted(steps=2), **EXACT)
+    assert_close(everything(*train(checkpoint=path)), uninterrupted(), **EXACT)
+
+
 def test_a_longer_run_goes_on_from_a_shorter_one(tmp_path):
     path = tmp_path / "run.npz"
     for steps in (4, 5, STEPS):

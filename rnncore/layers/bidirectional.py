@@ -12,6 +12,7 @@ from rnncore.layers.layer import (
     Layer,
     LayerTape,
     Recurrent,
+    check_lengths,
     check_rng,
     check_states,
     check_tape,
@@ -22,7 +23,6 @@ from rnncore.layers.layer import (
     run,
     run_backward,
 )
-from rnncore.recurrence import check_lengths
 
 __all__ = ["Bidirectional"]
 
@@ -70,8 +70,7 @@ class Bidirectional(Recurrent):
         """
         of_ahead, of_back = check_states("Bidirectional.forward", "state", state, 2)
         check_rng("Bidirectional.forward", rng)
-        if lengths is not None:
-            lengths = check_lengths("Bidirectional.forward", lengths, *xs.shape[:2])
+        lengths = check_lengths("Bidirectional.forward", "xs", xs, lengths)
         a, of_ahead, tape_ahead = run(self.ahead, xs, of_ahead, lengths, reverse, checkpoint, rng)
         b, of_back, tape_back = run(self.back, xs, of_back, lengths, not reverse, checkpoint, rng)
         tape = LayerTape(form(self), (tape_ahead, tape_back, a.shape[-1]))

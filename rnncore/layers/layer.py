@@ -22,16 +22,18 @@ from typing import Any
 
 import numpy as np
 
+from rnncore import recurrence
 from rnncore.backend import Array, array_namespace
 from rnncore.cell import Cell
-from rnncore.recurrence import valid_steps
 
 __all__ = [
     "Layer",
     "LayerTape",
     "Recurrent",
+    "check_lengths",
     "check_rate",
     "check_rng",
+    "check_sequences",
     "check_states",
     "check_tape",
     "final",
@@ -121,7 +123,8 @@ def run(
         raise TypeError(f"{operation}: state must be () of a layer that has none, received a {type(state).__name__}")
     valid = None
     if lengths is not None:
-        valid = valid_steps(operation, lengths, xs.shape[0], xs.shape[1], xs)
+        check_sequences(operation, "xs", xs)
+        valid = recurrence.valid_steps(operation, lengths, xs.shape[0], xs.shape[1], xs)
     ys, cache = layer.forward(zero_padding(xs, valid), **given)
     return zero_padding(ys, valid), (), (cache, valid, ys)
 
@@ -200,6 +203,20 @@ def check_tape(layer: Layer, tape: Any) -> tuple[Any, ...]:
     if tape.form != form(layer):
         raise ValueError(f"{operation}: tape must be of {form(layer)}, received that of {tape.form}")
     return tape.parts
+
+
+def check_sequences(operation: str, name: str, xs: Any) -> None:
+    """Refuse what has no axes of time and batch; TypeError or ValueError."""
+    if not hasattr(xs, "shape"):
+        raise TypeError(f"{operation}: {name} must be an array of shape (T, B, …), received a {type(xs).__name__}")
+    if len(xs.shape) < 2:
+        raise ValueError(f"{operation}: {name} must have shape (T, B, …), received {tuple(xs.shape)}")
+
+
+def check_lengths(operation: str, name: str, xs: Array, lengths: Iterable[int] | None) -> np.ndarray | None:
+    """The lengths of sequences xs (T, B, …), to be read more than once; None where there are none."""
+    check_sequences(operation, name, xs)
+    return None if lengths is None else recurrence.check_lengths(operation, lengths, xs.shape[0], xs.shape[1])
 
 
 def check_states(operation: str, name: str, state: Any, count: int) -> tuple[Any, ...]:

@@ -13,6 +13,7 @@ from rnncore.layers.layer import (
     LayerTape,
     Recurrent,
     check_rng,
+    check_sequences,
     check_tape,
     final,
     final_backward,
@@ -75,6 +76,7 @@ class LearnedState(Recurrent):
     ) -> tuple[Array, Any, LayerTape]:
         """Outputs, final state and a tape; arguments as in `Cell.forward`, but the state None is the learned one."""
         check_rng("LearnedState.forward", rng)
+        check_sequences("LearnedState.forward", "xs", xs)
         learned = state is None
         if learned:
             state = self.initial_state(xs.shape[1])

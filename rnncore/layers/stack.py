@@ -13,6 +13,7 @@ from rnncore.layers.layer import (
     Layer,
     LayerTape,
     Recurrent,
+    check_lengths,
     check_rate,
     check_rng,
     check_states,
@@ -24,7 +25,6 @@ from rnncore.layers.layer import (
     run,
     run_backward,
 )
-from rnncore.recurrence import check_lengths
 
 __all__ = ["Stack"]
 
@@ -70,8 +70,7 @@ class Stack(Recurrent):
         """Outputs of the top layer, the final states of all, and a tape; arguments as in `Cell.forward`."""
         states = check_states("Stack.forward", "state", state, len(self.layers))
         check_rng("Stack.forward", rng)
-        if lengths is not None:
-            lengths = check_lengths("Stack.forward", lengths, *xs.shape[:2])
+        lengths = check_lengths("Stack.forward", "xs", xs, lengths)
         between, finals, parts, drops = Dropout(self.dropout, self.variational), [], [], []
         for i, (layer, before) in enumerate(zip(self.layers, states, strict=True)):
             if i and self.dropout:

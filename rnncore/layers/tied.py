@@ -13,6 +13,7 @@ from rnncore.layers.layer import (
     Layer,
     LayerTape,
     Recurrent,
+    check_lengths,
     check_tape,
     form,
     initial_state,
@@ -20,7 +21,6 @@ from rnncore.layers.layer import (
     run,
     run_backward,
 )
-from rnncore.recurrence import check_lengths
 
 __all__ = ["Tied"]
 
@@ -75,8 +75,7 @@ class Tied(Recurrent):
         rng: np.random.Generator | None = None,
     ) -> tuple[Array, Any, LayerTape]:
         """Scores (T, B, K) of symbols (T, B), the layer's final state, and a tape; arguments as in `Cell.forward`."""
-        if lengths is not None:
-            lengths = check_lengths("Tied.forward", lengths, *xs.shape[:2])
+        lengths = check_lengths("Tied.forward", "xs", xs, lengths)
         rows, _, below = run(self.embedding, xs, lengths=lengths)
         hs, state, part = run(self.layer, rows, state, lengths, reverse, checkpoint, rng)
         ys, _, above = run(self._readout, hs, lengths=lengths)
