@@ -2,14 +2,15 @@
 
 from typing import TYPE_CHECKING
 
-from rnncore import cells, init, losses, optim, tasks, testing, tree
+from rnncore import cells, init, layers, losses, models, optim, tasks, testing, training, tree
 from rnncore.cell import AffineCell, Cell, InputCell, TimedCell
 from rnncore.cells import *  # noqa: F403 (all of the registry)
-from rnncore.layers import Dense
+from rnncore.layers import *  # noqa: F403
+from rnncore.models import *  # noqa: F403
 
 if not TYPE_CHECKING:  # as in cells
-    __all__ = ["AffineCell", "Cell", "Dense", "InputCell", "TimedCell"]
-    __all__ += ["init", "losses", "optim", "tasks", "testing", "tree"]
-    __all__ += cells.__all__
+    __all__ = ["AffineCell", "Cell", "InputCell", "TimedCell"]
+    __all__ += ["init", "losses", "models", "optim", "tasks", "testing", "training", "tree"]
+    __all__ += [*cells.__all__, *layers.__all__, *models.__all__]
 
 __version__ = "0.1.0"

@@ -18,6 +18,7 @@ Array = Any
 
 __all__ = [
     "Array",
+    "add_rows",
     "array_namespace",
     "check_array",
     "check_dtype",
@@ -102,10 +103,19 @@ def concat(*arrays: Array, axis: int = -1) -> Array:
     return array_namespace(*arrays).concat(arrays, axis=axis)
 
 
-def take_rows(x: Array, index: np.ndarray) -> Array:
-    """The rows `x[index]`, for an index of NumPy integers and `x` on any device."""
+def take_rows(x: Array, index: Array) -> Array:
+    """The rows `x[index]`, for an index (N,) of whole numbers, of NumPy or of the library of `x` on any device."""
     xp = array_namespace(x)
     return xp.take(x, xp.asarray(index, device=device(x)), axis=0)
+
+
+def add_rows(rows: Array, index: Array, count: int) -> Array:
+    """(count, …), each row the sum of the `rows` (N, …) that `index` (N,) sends there: the adjoint of `take_rows`."""
+    if isinstance(rows, np.ndarray):
+        total = np.zeros((count, *rows.shape[1:]), dtype=rows.dtype)
+        np.add.at(total, index, rows)
+        return total
+    return rows.new_zeros((count, *rows.shape[1:])).index_add(0, index.long(), rows)  # not in the standard
 
 
 def check_array(operation: str, name: str, array: Array, shape: tuple[str | int, ...], like: Array) -> None:

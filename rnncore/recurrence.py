@@ -14,7 +14,18 @@ import numpy as np
 
 from rnncore.backend import Array, array_namespace, check_whole, concat, device, take_rows
 
-__all__ = ["Packing", "Segment", "State", "Tape", "backward", "forward", "head", "join"]
+__all__ = [
+    "Packing",
+    "Segment",
+    "State",
+    "Tape",
+    "backward",
+    "check_lengths",
+    "forward",
+    "head",
+    "join",
+    "valid_steps",
+]
 
 State = tuple[Array, ...]
 """The state of a cell: arrays of B rows. The first of them is the cell's output."""
@@ -39,7 +50,7 @@ class Packing:
         """Lay out `batch` sequences of `lengths` (B,) within (T, B, …); all of them full where `lengths` is None."""
         if lengths is None and not reverse:
             return cls(steps, (batch,) * steps if batch else (), None, None, batch)
-        n = np.full(batch, steps) if lengths is None else _lengths(operation, lengths, steps, batch)
+        n = np.full(batch, steps) if lengths is None else check_lengths(operation, lengths, steps, batch)
         order = np.argsort(-n, kind="stable")
         t, row = np.nonzero(np.arange(steps)[:, None] < n[order])  # sorted by step, then by place in `order`
         column = order[row]
@@ -161,7 +172,14 @@ def join(first: State, state: State, n: int) -> State:
     return tuple(concat(h, s[n:], axis=0) for h, s in zip(first, state, strict=True))
 
 
-def _lengths(operation: str, lengths: Iterable[int], steps: int, batch: int) -> np.ndarray:
+def valid_steps(operation: str, lengths: Iterable[int], steps: int, batch: int, like: Array) -> Array:
+    """(T, B), true where a step belongs to its sequence: t < lengths[b]; of the library and on the device of `like`."""
+    valid = np.arange(steps)[:, None] < check_lengths(operation, lengths, steps, batch)
+    return array_namespace(like).asarray(valid, device=device(like))
+
+
+def check_lengths(operation: str, lengths: Iterable[int], steps: int, batch: int) -> np.ndarray:
+    """`lengths` as a NumPy array (B,) of whole numbers 0 … T; TypeError or ValueError where they are none."""
     if not isinstance(lengths, Iterable):
         raise TypeError(f"{operation}: lengths must have shape ({batch},), received a {type(lengths).__name__}")
     n = np.asarray([check_whole(operation, "each of lengths", length, 0) for length in lengths], dtype=np.intp)

@@ -10,7 +10,7 @@ from typing import Any
 
 from rnncore.backend import Array
 
-__all__ = ["convert", "fixed", "leaves", "map", "static"]
+__all__ = ["convert", "fixed", "leaves", "map", "static", "with_fixed_of"]
 
 
 def static(**options: Any) -> Any:
@@ -51,6 +51,21 @@ def map(function: Callable[..., Any], tree: Any, *others: Any) -> Any:
         for key, child in children.items()
     }
     return _rebuilt(tree, mapped)
+
+
+def with_fixed_of(tree: Any, other: Any) -> Any:
+    """`tree` with the fixed arrays of `other`, a tree of the same form.
+
+    A gradient's fixed arrays are what the parameters' own become. Most stay; a running average moves with every batch.
+    """
+    children = _children(tree)
+    if children is None:
+        return tree
+    if dataclasses.is_dataclass(tree) and not isinstance(tree, type):
+        fields = (f.name for f in dataclasses.fields(tree) if f.metadata.get("fixed"))
+        tree = dataclasses.replace(tree, **{name: getattr(other, name) for name in fields})
+    below = _children(other) or {}
+    return _rebuilt(tree, {key: with_fixed_of(child, below[key]) for key, child in children.items()})
 
 
 def leaves(tree: Any, *, and_fixed: bool = False) -> Iterator[tuple[str, Array]]:

@@ -63,6 +63,20 @@ def test_concat_along_the_first_axis_and_take_rows(name):
         assert_close(backend.take_rows(to(name, x), index), to(name, x[index]), rtol=0, atol=0)
 
 
+@every_backend
+@given(rows=st.integers(0, 6), count=st.integers(1, 4))
+def test_add_rows_is_the_adjoint_of_take_rows(name, rows, count):
+    rng = np.random.default_rng(rows)
+    index, y, x = (
+        rng.integers(0, count, rows),
+        rng.integers(-9, 9, (rows, 2)) + 0.0,
+        rng.integers(-9, 9, (count, 2)) + 0.0,
+    )
+    total = backend.add_rows(*to(name, (y, index)), count)
+    assert_close(total, to(name, np.array([y[index == k].sum(axis=0) for k in range(count)])), rtol=0, atol=0)
+    assert float((total * to(name, x)).sum()) == float((backend.take_rows(to(name, x), index) * to(name, y)).sum())
+
+
 def test_split_refuses():
     with refuses(ValueError, "split: the last axis of (2, 5) does not divide into 3 equal parts"):
         backend.split(np.zeros((2, 5)), 3)

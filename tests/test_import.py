@@ -16,7 +16,16 @@ import pytest
 import rnncore
 
 ROOT = Path(rnncore.__file__).parent.parent
-CHAIN = ["backend", "recurrence", "cell", "cells", "layers"]  # each may import those before it
+CHAIN = [
+    "backend",
+    "normalisation",
+    "recurrence",
+    "cell",
+    "cells",
+    "layers",
+    "models",
+    "training",
+]  # each may import those before it
 TORCH = {"modules", "kernels"}  # the only ones that may import torch
 FILES = {
     ".".join(path.relative_to(ROOT / "rnncore").with_suffix("").parts).removesuffix(".__init__"): path
