@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 from array_api_compat import array_namespace as _array_namespace
-from array_api_compat import device
 
 Array = Any
 """A NumPy array or a torch tensor."""
@@ -53,6 +52,11 @@ def array_namespace(*arrays: Array) -> Any:
 
 
 _NAMESPACES: dict[type, Any] = {}  # by type of array: asking costs as much as a small product
+
+
+def device(array: Array) -> Any:
+    """Where `array` lives, as its library names it."""
+    return array.device
 
 
 def sigmoid(x: Array) -> Array:
@@ -189,4 +193,5 @@ def check_whole(operation: str, name: str, value: Any, least: int) -> int:
 
 
 def _library(array: Array) -> str:
-    return type(array).__module__.partition(".")[0]
+    known = _NAMESPACES.get(type(array))  # also what torch.compile can follow
+    return known.__name__.rpartition(".")[2] if known else type(array).__module__.partition(".")[0]

@@ -1,0 +1,206 @@
+"""torch.nn.RNN, LSTM and GRU with the hand-written backward."""
+
+from abc import abstractmethod
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
+
+from rnncore import cells
+from rnncore.backend import check_array
+from rnncore.cell import Cell
+from rnncore.modules.function import run, without_autocast
+from rnncore.recurrence import State
+
+__all__ = ["GRU", "LSTM", "RNN", "Layers"]
+
+Sequences = Tensor | PackedSequence
+
+
+class Layers(nn.RNNBase):
+    """Layers of a cell, one after the other, each in one direction or in both; abstract.
+
+    Constructor, parameters, their names and first values, `state_dict` and `flatten_parameters` are those of torch.nn.
+    """
+
+    @abstractmethod
+    def cell(self, layer: int = 0, reverse: bool = False) -> Cell:
+        """The cell of a layer and direction, made of the module's parameters."""
+
+    def _weights(self, layer: int, reverse: bool) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """W, U and the two biases of a layer and direction."""
+        W, U = self._parameter("weight_ih", layer, reverse).T, self._parameter("weight_hh", layer, reverse).T
+        if self.bias:
+            return W, U, self._parameter("bias_ih", layer, reverse), self._parameter("bias_hh", layer, reverse)
+        zeros = torch.zeros(W.shape[1], dtype=W.dtype, device=W.device)
+        return W, U, zeros, zeros
+
+    def _parameter(self, name: str, layer: int, reverse: bool) -> Any:
+        return getattr(self, f"{name}_l{layer}_reverse" if reverse else f"{name}_l{layer}")
+
+    def _run(self, given: Sequences, state: State | None) -> tuple[Sequences, State]:
+        """Outputs and final state, in the layouts of torch.nn; the state (layers · directions, B, …)."""
+        if isinstance(given, PackedSequence):
+            return self._run_packed(given, state)
+        name, D = type(self).__name__, self.input_size
+        if not isinstance(given, Tensor) or given.ndim not in (2, 3):
+            received = f"shape {tuple(given.shape)}" if isinstance(given, Tensor) else f"a {type(given).__name__}"
+            axes = "(B, T, " if self.batch_first else "(T, B, "
+            raise ValueError(f"{name}: input must have shape {axes}{D}) or (T, {D}), received {received}")
+        if given.ndim == 2:
+            if state is not None:
+                state = tuple(s.unsqueeze(1) for s in state)
+            ys, state = self._run_layers(given.unsqueeze(1), state)
+            return ys.squeeze(1), tuple(s.squeeze(1) for s in state)
+        if self.batch_first:
+            ys, state = self._run_layers(given.transpose(0, 1), state)
+            return ys.transpose(0, 1), state
+        return self._run_layers(given, state)
+
+    def _run_packed(self, given: PackedSequence, state: State | None) -> tuple[PackedSequence, State]:
+        data, sizes, order, inverse = given
+        xs, lengths = pad_packed_sequence(PackedSequence(data, sizes))  # longest first, as packed
+        if state is not None and order is not None:
+            state = tuple(s.index_select(1, order) for s in state)
+        ys, state = self._run_layers(xs, state, lengths.tolist())
+        if inverse is not None:
+            state = tuple(s.index_select(1, inverse) for s in state)
+        return PackedSequence(pack_padded_sequence(ys, lengths).data, sizes, order, inverse), state
+
+    def _run_layers(self, xs: Tensor, state: State | None, lengths: list[int] | None = None) -> tuple[Tensor, State]:
+        name, like = type(self).__name__, self._parameter("weight_ih", 0, False)
+        xs, directions = without_autocast(xs, like), [False, True] if self.bidirectional else [False]
+        check_array(name, "input", xs, ("T", "B", self.input_size), like)
+        if state is not None:
+            state = without_autocast(state, like)
+            for i, (part, shape) in enumerate(zip(state, self.cell().state_shapes, strict=True)):
+                shape = (self.num_layers * len(directions), xs.shape[1], *shape)
+                check_array(name, f"hx[{i}]" if len(state) > 1 else "hx", part, shape, like)
+        finals: list[State] = []
+        for layer in range(self.num_layers):
+            if layer and self.training:
+                xs = functional.dropout(xs, self.dropout)
+            outputs = []
+            for reverse in directions:
+                initial = None if state is None else tuple(s[len(finals)] for s in state)
+                ys, final = run(self.cell(layer, reverse), xs, initial, lengths, reverse)
+                outputs.append(ys)
+                finals.append(final)
+            xs = torch.cat(outputs, -1) if self.bidirectional else outputs[0]
+        return xs, tuple(torch.stack(parts) for parts in zip(*finals, strict=True))
+
+
+class RNN(Layers):
+    """torch.nn.RNN: the same arguments, parameters and results; the cell is `rnncore.Elman`.
+
+    See `rnncore.modules.run` for what gradients can do. Under autocast it computes in the parameters' dtype.
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        nonlinearity: str = "tanh",
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        device: Any = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        if nonlinearity not in ("tanh", "relu"):
+            raise ValueError(f"RNN: nonlinearity must be tanh or relu, received {nonlinearity!r}")
+        mode, options = f"RNN_{nonlinearity.upper()}", {"device": device, "dtype": dtype}
+        super().__init__(
+            mode, input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, **options
+        )
+        self.nonlinearity = nonlinearity
+
+    def cell(self, layer: int = 0, reverse: bool = False) -> cells.Elman:
+        """The cell of a layer and direction, made of the module's parameters."""
+        W, U, b_ih, b_hh = self._weights(layer, reverse)
+        return cells.Elman(W, U, b_ih + b_hh, self.nonlinearity)
+
+    def forward(self, input: Sequences, hx: Tensor | None = None) -> tuple[Sequences, Tensor]:
+        """Outputs (T, B, directions · H) and final state (layers · directions, B, H), as torch.nn.RNN."""
+        ys, (h,) = self._run(input, None if hx is None else (hx,))
+        return ys, h
+
+
+class LSTM(Layers):
+    """torch.nn.LSTM: the same arguments, parameters and results; the cell is `rnncore.LSTM`, or `ProjectedLSTM`.
+
+    See `rnncore.modules.run` for what gradients can do. Under autocast it computes in the parameters' dtype.
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        proj_size: int = 0,
+        device: Any = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        sizes, options = (input_size, hidden_size, num_layers), {"device": device, "dtype": dtype}
+        super().__init__("LSTM", *sizes, bias, batch_first, dropout, bidirectional, proj_size, **options)
+
+    def cell(self, layer: int = 0, reverse: bool = False) -> cells.LSTM | cells.ProjectedLSTM:
+        """The cell of a layer and direction, made of the module's parameters."""
+        W, U, b_ih, b_hh = self._weights(layer, reverse)
+        if self.proj_size:
+            return cells.ProjectedLSTM(W, U, b_ih + b_hh, self._parameter("weight_hr", layer, reverse).T)
+        return cells.LSTM(W, U, b_ih + b_hh)
+
+    def forward(
+        self, input: Sequences, hx: tuple[Tensor, Tensor] | None = None
+    ) -> tuple[Sequences, tuple[Tensor, Tensor]]:
+        """Outputs (T, B, directions · H) and final (h, c), each (layers · directions, B, H), as torch.nn.LSTM.
+
+        With `proj_size` P, outputs and h have P in the place of H.
+        """
+        if hx is not None and not (isinstance(hx, tuple | list) and len(hx) == 2):
+            raise TypeError(f"LSTM: hx must be a tuple of h and c, received a {type(hx).__name__}")
+        ys, (h, c) = self._run(input, None if hx is None else tuple(hx))
+        return ys, (h, c)
+
+
+class GRU(Layers):
+    """torch.nn.GRU: the same arguments, parameters and results; the cell is `rnncore.GRU`.
+
+    See `rnncore.modules.run` for what gradients can do. Under autocast it computes in the parameters' dtype.
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        device: Any = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        sizes, options = (input_size, hidden_size, num_layers), {"device": device, "dtype": dtype}
+        super().__init__("GRU", *sizes, bias, batch_first, dropout, bidirectional, **options)
+
+    def cell(self, layer: int = 0, reverse: bool = False) -> cells.GRU:
+        """The cell of a layer and direction, made of the module's parameters."""
+        W, U, b_ih, b_hh = self._weights(layer, reverse)
+        gates = 2 * self.hidden_size  # r and z, whose biases add up; that of n lies inside the reset
+        b = b_ih + torch.cat([b_hh[:gates], torch.zeros_like(b_hh[gates:])])
+        return cells.GRU(W, U, b, b_hh[gates:])
+
+    def forward(self, input: Sequences, hx: Tensor | None = None) -> tuple[Sequences, Tensor]:
+        """Outputs (T, B, directions · H) and final state (layers · directions, B, H), as torch.nn.GRU."""
+        ys, (h,) = self._run(input, None if hx is None else (hx,))
+        return ys, h
