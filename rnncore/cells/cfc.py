@@ -257,4 +257,4 @@ class CfCPure(ClosedFormCell):
         dexponent = dproduct * a
         drate = -dt * dexponent
         others = {"A": dh - dh * a * decay, "w_tau": xp.where(self.w_tau < 0, -drate, drate)}
-        return dproduct + drate * xp.sign(a), -xp.sum(rate * dexponent, axis=-1, keepdims=True), others
+        return dproduct + xp.where(a < 0, -drate, drate), -xp.sum(rate * dexponent, axis=-1, keepdims=True), others

@@ -51,7 +51,7 @@ class Recurrent(nn.Module):
         trained = {path for path, _ in tree.leaves(cell)}
         self._names = []
         for path, leaf in tree.leaves(cell, and_fixed=True):
-            value = torch.asarray(leaf, dtype=dtype, device=device, copy=True).detach()
+            value = torch.as_tensor(leaf).detach().to(device=device, dtype=dtype, copy=True)
             self._names.append(path.replace(".", "_"))
             if path in trained:
                 self.register_parameter(self._names[-1], nn.Parameter(value))
