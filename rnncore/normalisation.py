@@ -21,7 +21,7 @@ def layer_norm(a: Array, gain: Array, bias: Array | None, epsilon: float) -> tup
     """
     xp = array_namespace(a)
     centred = a - xp.mean(a, axis=-1, keepdims=True)
-    variance = xp.vecdot(centred, centred)[..., None] / a.shape[-1]
+    variance = xp.linalg.vecdot(centred, centred)[..., None] / a.shape[-1]
     scale = 1 / xp.sqrt(variance + epsilon)
     normalised = centred * scale
     y = gain * normalised
@@ -35,8 +35,8 @@ def layer_norm_backward(dy: Array, gain: Array, cache: tuple[Array, Array]) -> t
     """
     normalised, scale = cache
     xp, n, d = array_namespace(dy), dy.shape[-1], gain * dy
-    shift = xp.vecdot(dy, gain)[..., None] / n
-    stretch = xp.vecdot(d, normalised)[..., None] / n
+    shift = xp.linalg.vecdot(dy, gain)[..., None] / n
+    stretch = xp.linalg.vecdot(d, normalised)[..., None] / n
     return (d - shift - stretch * normalised) * scale, dy * normalised, dy
 
 

@@ -8,8 +8,11 @@ import pickle
 import numpy as np
 import pytest
 import torch
-from torch.nn.utils import rnn
+from torch._subclasses import FakeTensorMode
+from torch.nn.utils import parametrizations, rnn
 from torch.nn.utils.rnn import PackedSequence
+from torch.utils.checkpoint import checkpoint
+from torch.utils.flop_counter import FlopCounterMode
 
 import rnncore
 from rnncore import CELLS, modules, tree
@@ -442,7 +445,7 @@ def test_the_final_state_alone(kind, either_library):
 def test_activation_checkpointing(reentrant, either_library):
     _, module = both("LSTM")
     x = random(5, 4, 3)
-    runs = [module(x), torch.utils.checkpoint.checkpoint(module, x, use_reentrant=reentrant)]
+    runs = [module(x), checkpoint(module, x, use_reentrant=reentrant)]
     grads = [torch.autograd.grad(ys.square().sum(), [x], retain_graph=True) for ys, _ in runs[: 1 if reentrant else 2]]
     runs[1][0].square().sum().backward()
     assert_close(x.grad, grads[0][0], **ROUNDING)
@@ -484,10 +487,10 @@ def test_half_precision(kind):
 def test_those_who_watch_torch_see_its_operations():
     _, ours = both("GRU")
     x = random(5, 4, 3)
-    with torch.utils.flop_counter.FlopCounterMode(display=False) as counter:
+    with FlopCounterMode(display=False) as counter:
         ours(x)[0].sum().backward()
     assert counter.get_total_flops() > 0
-    with torch.no_grad(), torch._subclasses.FakeTensorMode(allow_non_fake_inputs=True):
+    with torch.no_grad(), FakeTensorMode(allow_non_fake_inputs=True):
         assert ours(x)[0].shape == (5, 4, 8)
 
 
@@ -501,7 +504,7 @@ def test_modules_are_copied_and_stored(kind):
 
 
 def test_reparametrised_weights():
-    theirs, ours = (torch.nn.utils.parametrizations.weight_norm(m, "weight_hh_l0") for m in both("tanh", 1, False))
+    theirs, ours = (parametrizations.weight_norm(m, "weight_hh_l0") for m in both("tanh", 1, False))
     x = random(5, 4, 3)
     assert_close(result(ours, x, None, [x]), result(theirs, x, None, [x]), **ROUNDING)
 
