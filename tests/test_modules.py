@@ -332,9 +332,10 @@ def test_an_ensemble_of_modules():
         module.reset_parameters()
     parameters, _ = torch.func.stack_module_state(ensemble)
     x = random(5, 4, 3).detach()
-    mapped = torch.func.vmap(lambda p: torch.func.functional_call(ensemble[0], p, (x,)))(parameters)
-    for i, module in enumerate(ensemble):
-        assert_close([m[i].detach() for m in mapped], [a.detach() for a in module(x)], **ROUNDING)
+    for known in (parameters, {name: p.detach() for name, p in parameters.items()}):
+        mapped = torch.func.vmap(lambda p: torch.func.functional_call(ensemble[0], p, (x,)))(known)
+        for i, module in enumerate(ensemble):
+            assert_close([m[i].detach() for m in mapped], [a.detach() for a in module(x)], **ROUNDING)
 
 
 COMPILED = {
@@ -345,7 +346,10 @@ COMPILED = {
 }
 
 
-@pytest.mark.filterwarnings("ignore:.*Function'> should not be instantiated:DeprecationWarning")  # by dynamo itself
+by_dynamo = pytest.mark.filterwarnings("ignore:.*Function'> should not be instantiated:DeprecationWarning")
+
+
+@by_dynamo
 @every_device
 @pytest.mark.parametrize("name", COMPILED)
 def test_compiled_modules(name, backend):
@@ -359,6 +363,51 @@ def test_compiled_modules(name, backend):
         loss = ys.square().sum() + sum(f.sum() for f in final)
         found.append([ys.detach(), *torch.autograd.grad(loss, [x, *module.parameters()])])
     assert_close(*found, **ROUNDING)
+
+
+@every_cell
+def test_any_cell_can_be_compiled(name):
+    module, p, _ = recurrent(name, T=1, B=2)
+    torch._dynamo.reset()
+    with torch.no_grad():
+        actual = torch.compile(module, fullgraph=True, backend="eager")(p.xs, p.state)
+        assert_close(actual, module(p.xs, p.state), **ROUNDING)
+
+
+@by_dynamo
+def test_compiled_inference_and_transforms():
+    module, x = modules.RNN(3, 4, dtype=torch.float64), random(2, 2, 3).detach()
+    parameters = {name: p.detach() for name, p in module.named_parameters()}
+
+    def loss(parameters, x):
+        return torch.func.functional_call(module, parameters, (x,))[0].square().sum()
+
+    per_sample = torch.func.vmap(torch.func.grad(loss), (None, 1))
+    for run, arguments in ((module, (x,)), (per_sample, (parameters, x))):
+        torch._dynamo.reset()
+        with torch.no_grad():
+            actual = torch.compile(run, fullgraph=True, backend="aot_eager")(*arguments)
+        assert_close(actual, tree.map(torch.Tensor.detach, run(*arguments)), **ROUNDING)
+
+
+@pytest.mark.parametrize(
+    ("how", "forwards", "backwards"), [("once", 1, 1), ("again", 2, 2), ("create_graph", 2, 1), ("torch.func", 2, 1)]
+)
+def test_the_backward_pass_is_the_hand_written_one(how, forwards, backwards, either_library, monkeypatch):
+    calls = []
+    for name in ("forward", "backward"):
+        method = getattr(rnncore.Cell, name)
+        monkeypatch.setattr(
+            rnncore.Cell, name, lambda *a, _name=name, _method=method, **k: (calls.append(_name), _method(*a, **k))[1]
+        )
+    _, module = both("LSTM", 1, False)
+    x, leaves = random(5, 4, 3), [*module.parameters()]
+    if how == "torch.func":
+        torch.func.grad(lambda x: module(x)[0].sum())(x)
+    else:
+        for _ in range(backwards):
+            torch.autograd.grad(module(x)[0].sum(), leaves, create_graph=how == "create_graph")
+    assert (calls.count("forward"), calls.count("backward")) == (forwards, backwards)
 
 
 def test_second_passes_and_freed_graphs(either_library):

@@ -137,7 +137,7 @@ class ConvLSTM(ConvolutionalCell):
 
     @property
     def state_shapes(self) -> tuple[tuple[int, ...], ...]:
-        return super().state_shapes * 2
+        return ((*self.image, self.U.shape[2]),) * 2
 
     def advance(self, projected: Array, state: State) -> tuple[State, tuple[Any, ...]]:
         h, c = state
@@ -200,7 +200,7 @@ class PeepholeConvLSTM(ConvolutionalCell):
 
     @property
     def state_shapes(self) -> tuple[tuple[int, ...], ...]:
-        return super().state_shapes * 2
+        return ((*self.image, self.U.shape[2]),) * 2
 
     def advance(self, projected: Array, state: State) -> tuple[State, tuple[Any, ...]]:
         h, c = state

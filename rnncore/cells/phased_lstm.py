@@ -118,7 +118,7 @@ class PhasedLSTM(TimedMemoryCell):
 
     @property
     def state_shapes(self) -> tuple[tuple[int, ...], ...]:
-        return (*super().state_shapes, (1,))
+        return (self.U.shape[:1], self.U.shape[:1], (1,))
 
     def pointwise(self, wx: Array, uh: Array, state: State) -> tuple[State, tuple[Any, ...]]:
         h, c, t = state

@@ -51,13 +51,15 @@ def run(
         ys, state = run(cell, xs.flip(0), state, checkpoint=checkpoint)
         return ys.flip(0), state
     call, tensors = Call(cell, lengths, reverse, checkpoint), (xs, *state, *leaves)
+    wanted = torch.is_grad_enabled() and any(t.requires_grad for t in tensors)
+    compiled, transformed = torch.compiler.is_compiling(), torch._C._are_functorch_transforms_active()
     with _autocast_off(xs):
-        if torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active():
-            ys, *final = Rerun.apply(call, *tensors)  # type: ignore[no-untyped-call]
-        elif torch.is_grad_enabled() and any(t.requires_grad for t in tensors):
-            ys, *final = Taped.apply(call, *tensors)  # type: ignore[no-untyped-call]
-        else:
+        if not wanted or (compiled and transformed):  # the compiler maps no functions with a derivative of their own
             (ys, *final), _ = Call(cell, lengths, reverse, checkpoint or INFERENCE_SEGMENT).forward(tensors)
+        elif compiled or transformed:
+            ys, *final = Rerun.apply(call, *tensors)  # type: ignore[no-untyped-call]
+        else:
+            ys, *final = Taped.apply(call, *tensors)  # type: ignore[no-untyped-call]
     return ys, tuple(final)
 
 
@@ -161,9 +163,12 @@ def _autocast_off(tensor: Tensor) -> AbstractContextManager:
 
 
 def _fit_for_numpy(tensors: Sequence[Tensor]) -> bool:
-    """Plain CPU tensors of a dtype that NumPy multiplies fast, and no one recording torch's own operations."""
-    observed = torch.jit.is_tracing() or torch._C._len_torch_dispatch_stack()  # type: ignore[no-untyped-call]
-    return not observed and all(
+    """Plain CPU tensors of a dtype that NumPy multiplies fast, and no one who looks on at torch's own operations."""
+    if torch.compiler.is_compiling() or torch.jit.is_tracing():  # type: ignore[no-untyped-call]
+        return False
+    if torch._C._are_functorch_transforms_active() or torch._C._len_torch_dispatch_stack():
+        return False
+    return all(
         type(t) in (Tensor, torch.nn.Parameter) and t.device.type == "cpu" and t.dtype in (torch.float32, torch.float64)
         for t in tensors
     )
