@@ -41,6 +41,9 @@ def array_namespace(*arrays: Array) -> Any:
     kinds = {type(array) for array in arrays}
     if len(kinds) == 1 and (known := _NAMESPACES.get(*kinds)):
         return known
+    spaces = {_NAMESPACES.get(kind) for kind in kinds}  # of tensors and torch's parameters it is the same
+    if len(spaces) == 1 and (known := spaces.pop()):
+        return known
     try:
         found = _array_namespace(*arrays)
     except TypeError as error:

@@ -116,7 +116,7 @@ class Taped(Function):
     def backward(ctx: Any, *grads: Tensor | None) -> tuple[Any, ...]:
         """Gradients; where they are to be differentiated themselves, from a run in the sight of autograd."""
         holder, _, *tensors = ctx.saved_tensors
-        kept = getattr(holder, "kept", None)  # torch.utils.checkpoint and its like give back a copy without it
+        kept = getattr(holder, "kept", None)  # hooks of saved tensors may give back a copy without it
         with _autocast_off(tensors[0]):
             if torch.is_grad_enabled():
                 _, kept = ctx.call.forward(tensors, numpy=False)
