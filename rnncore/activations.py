@@ -19,7 +19,8 @@ def _tanh(a: Array) -> Array:
 
 
 def _relu(a: Array) -> Array:
-    return array_namespace(a).maximum(a, 0.0)
+    xp = array_namespace(a)
+    return xp.maximum(a, xp.zeros_like(a))
 
 
 ACTIVATIONS: dict[str, tuple[Function, Function]] = {

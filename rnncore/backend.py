@@ -29,6 +29,7 @@ __all__ = [
     "hard_sigmoid",
     "log_softmax",
     "sigmoid",
+    "sign",
     "softmax",
     "softplus",
     "split",
@@ -75,8 +76,14 @@ def sigmoid(x: Array) -> Array:
 
 def hard_sigmoid(x: Array) -> Array:
     """A sigmoid of three straight lines: x / 5 + 1/2, cut to 0 … 1."""
+    xp, line = array_namespace(x), 0.2 * x + 0.5
+    return xp.minimum(xp.maximum(line, xp.zeros_like(line)), xp.ones_like(line))
+
+
+def sign(x: Array) -> Array:
+    """-1, 0 or 1 as x is negative, zero or positive; unlike the library's own, what `torch.func.vmap` can map."""
     xp = array_namespace(x)
-    return xp.minimum(xp.maximum(0.2 * x + 0.5, 0), 1)
+    return xp.astype(x > 0, x.dtype) - xp.astype(x < 0, x.dtype)
 
 
 def softplus(x: Array) -> Array:

@@ -36,6 +36,12 @@ def test_hard_sigmoid(name):
 
 
 @every_backend
+def test_sign(name):
+    x = np.array([-np.inf, -2.0, -0.0, 0.0, 1e-300, 3.0])
+    assert_close(backend.sign(to(name, x)), to(name, np.sign(x)), rtol=0, atol=0)
+
+
+@every_backend
 def test_softmax(name, rng):
     x = rng.standard_normal((2, 3, 4))
     for values in (x, 1e4 * x, x[:0], x[..., :1]):

@@ -218,12 +218,13 @@ def test_gradients_of_each_sequence_of_any_cell(name, backend):
         ys, final = torch.func.functional_call(module, parameters, (x[:, None],))
         return (ys * ys).sum() + sum(f.sum() for f in final)
 
-    mapped = torch.func.vmap(torch.func.grad(loss), (None, 1))(parameters, p.xs.detach())
+    gradient, xs = torch.func.grad(loss, (0, 1)), p.xs.detach()
+    mapped = torch.func.vmap(gradient, (None, 1))(parameters, xs)
     for i in range(2):
-        expected = torch.func.grad(loss)(parameters, p.xs.detach()[:, i])
-        assert_close({key: value[i] for key, value in mapped.items()}, expected, **ROUNDING)
-    total = torch.autograd.grad(loss(dict(module.named_parameters()), p.xs.detach()[:, 1]), [*module.parameters()])
-    assert_close(list(expected.values()), list(total), **ROUNDING)
+        x = xs[:, i].clone().requires_grad_()
+        leaves = [*module.parameters(), x]
+        expected = torch.autograd.grad(loss(dict(module.named_parameters()), x), leaves, materialize_grads=True)
+        assert_close([g[i] for g in (*mapped[0].values(), mapped[1])], list(expected), **ROUNDING)
 
 
 @every_cell
@@ -258,7 +259,7 @@ def test_modules_of_any_cell_are_copied_and_stored(name):
     expected = module(p.xs, p.state)[0]
     for twin in (copy.deepcopy(module), pickle.loads(pickle.dumps(module)), stored(module)):
         assert torch.equal(twin(p.xs, p.state)[0], expected)
-        assert next(twin.parameters()) is not next(module.parameters())
+        assert twin.W is not module.W
     zero = Recurrent(tree.convert(lambda a: 0 * a, p.cell))
     zero.load_state_dict(module.state_dict())
     assert torch.equal(zero(p.xs, p.state)[0], expected)
@@ -366,7 +367,11 @@ def test_compiled_modules(name, backend):
     assert_close(*found, **ROUNDING)
 
 
-@pytest.mark.parametrize("name", {kind.__module__: name for name, kind in CELLS.items()}.values())  # one of each file
+ONE_OF_EACH_FILE = {kind.__module__: name for name, kind in CELLS.items()}.values()
+NOT_WHOLE = {"ExpRNN"}  # how often the matrix exponential squares depends on the values
+
+
+@pytest.mark.parametrize("name", [name for name in ONE_OF_EACH_FILE if name not in NOT_WHOLE])
 def test_any_cell_can_be_compiled(name):
     module, p, _ = recurrent(name, T=1, B=2)
     torch._dynamo.reset()

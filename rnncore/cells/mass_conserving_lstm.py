@@ -16,6 +16,7 @@ from rnncore.backend import (
     check_whole,
     concat,
     sigmoid,
+    sign,
     softmax,
 )
 from rnncore.cell import Cell, Others, Product, gathered
@@ -121,7 +122,7 @@ class MassConservingCell(Cell):
         dshares = dgates @ self.U.T
         dnorm = xp.sum(dshares * shares, axis=-1, keepdims=True)
         dc, others = self.stored_backward(dtotal, dq, c)
-        dc = dc + (dshares - dnorm * xp.sign(c)) / norm
+        dc = dc + (dshares - dnorm * sign(c)) / norm
         others = others | {"U": Product(shares, dgates)}
         return concat(dgates, dq[:, : self.mass_size]), (xp.zeros_like(dh), dc), others
 

@@ -34,8 +34,9 @@ def run(
 ) -> tuple[Tensor, State]:
     """`Cell.forward` for a cell of tensors: outputs and final state, differentiated by `Cell.backward`.
 
-    Arguments are those of `Cell.forward`. The gradients can be differentiated again, go through `torch.func.grad` and
-    `vmap`, and where `lengths` is None `torch.compile(fullgraph=True)` takes all of it; there is no forward-mode
+    Arguments are those of `Cell.forward`. The gradients can be differentiated again and go through `torch.func`; where
+    `lengths` is None, `torch.compile(fullgraph=True)` takes all of it (but of ExpRNN, whose work depends on values), and
+    inside a compiled `torch.func` transform autograd takes the place of `Cell.backward`. There is no forward-mode
     derivative. Tensors of float32 and float64 on the CPU run as NumPy arrays, in the same memory. Autocast is off
     inside: all is computed in the parameters' dtype, and inputs and states are brought to it.
     """
