@@ -416,6 +416,16 @@ def test_the_backward_pass_is_the_hand_written_one(how, forwards, backwards, eit
     assert (calls.count("forward"), calls.count("backward")) == (forwards, backwards)
 
 
+@pytest.mark.parametrize("kind", [list, iter, np.array, torch.tensor])
+def test_lengths_may_be_anything(kind):
+    module, p, leaves = recurrent("Elman")
+    found = []
+    for lengths in ([3, 0, 5, 1], kind([3, 0, 5, 1])):
+        ys, _ = module(p.xs, p.state, lengths)
+        found.append(torch.autograd.grad(ys.square().sum(), leaves, create_graph=True))  # a second run
+    assert_close(*(tree.map(torch.Tensor.detach, f) for f in found), rtol=0, atol=0)
+
+
 def test_second_passes_and_freed_graphs(either_library):
     _, module = both("LSTM")
     loss = module(random(5, 4, 3))[0].square().sum()

@@ -34,9 +34,9 @@ def run(
 ) -> tuple[Tensor, State]:
     """`Cell.forward` for a cell of tensors: outputs and final state, differentiated by `Cell.backward`.
 
-    Arguments are those of `Cell.forward`. The gradients can be differentiated again and go through `torch.func`; where
-    `lengths` is None, `torch.compile(fullgraph=True)` takes all of it (but of ExpRNN, whose work depends on values), and
-    inside a compiled `torch.func` transform autograd takes the place of `Cell.backward`. There is no forward-mode
+    Arguments are those of `Cell.forward`. The gradients can be differentiated again and go through `torch.func`. Where
+    `lengths` is None `torch.compile(fullgraph=True)` takes all of it, but not ExpRNN, whose work depends on values;
+    in a compiled `torch.func` transform autograd takes the place of `Cell.backward`. There is no forward-mode
     derivative. Tensors of float32 and float64 on the CPU run as NumPy arrays, in the same memory. Autocast is off
     inside: all is computed in the parameters' dtype, and inputs and states are brought to it.
     """
@@ -46,8 +46,8 @@ def run(
     check_array(operation, "xs", xs, ("T", "B", *cell.input_shape), leaves[0])
     state = cell.initial_state(xs.shape[1]) if state is None else without_autocast(state, leaves[0])
     cell._check_state(operation, "state", state, xs.shape[1])
-    if isinstance(lengths, Tensor | np.ndarray):
-        lengths = lengths.tolist()
+    if isinstance(lengths, Iterable):  # which may be read more than once
+        lengths = lengths.tolist() if isinstance(lengths, Tensor | np.ndarray) else list(lengths)
     if reverse and lengths is None:  # turning it round needs no packing
         ys, state = run(cell, xs.flip(0), state, checkpoint=checkpoint)
         return ys.flip(0), state
