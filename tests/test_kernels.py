@@ -1,10 +1,13 @@
 """What is made fast gives what the reference gives, over several chunks of steps too."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
+import torch
 
 from rnncore import CELLS
-from rnncore.kernels import cpu
+from rnncore.kernels import cpu, memory
 from rnncore.testing import assert_close
 from tests.conftest import VARIANTS, problem
 
@@ -75,3 +78,89 @@ def test_a_tape_is_read_twice_and_a_state_not_written(name, options):
     first, second = (p.cell.backward(p.dys, tape, p.dstate) for _ in range(2))
     assert_close(first, second, rtol=0, atol=0)
     assert_close((p.state, p.dstate), (state, dstate), rtol=0, atol=0)
+
+
+# -- memory that is used again
+
+SIZE = 3 * memory.LEAST // 8
+
+
+@pytest.fixture
+def no_blocks():
+    memory.release()
+    yield
+    memory.release()
+
+
+@pytest.mark.parametrize(
+    "hold",
+    [
+        lambda a: a,
+        lambda a: a[5:6],
+        lambda a: a.reshape(3, -1).T[1:],
+        lambda a: torch.from_numpy(a)[7:],
+        lambda a: memoryview(a)[3:4],
+        lambda a: np.frombuffer(a, np.uint8),
+    ],
+)
+def test_held_memory_is_not_given_again(hold, no_blocks):
+    first = memory.empty((SIZE,), np.float64)
+    first[:] = 1
+    address, held = first.ctypes.data, hold(first)
+    del first
+    others = [memory.empty((SIZE,), np.float64) for _ in range(3)]
+    for other in others:
+        other[:] = 2
+    assert address not in {other.ctypes.data for other in others}
+    values = np.asarray(held)
+    assert (values == 1).all() if values.dtype == np.float64 else (values.view(np.float64) == 1).all()
+
+
+def test_free_memory_is_given_again(no_blocks):
+    first = memory.empty((SIZE, 1), np.float64)
+    address = first.ctypes.data
+    del first
+    again = memory.empty((2, SIZE), np.float32)
+    assert again.ctypes.data == address
+    assert (again.shape, again.dtype) == ((2, SIZE), np.float32)
+    small = memory.empty((SIZE // 3,), np.float64)  # far smaller: not worth a block of this size
+    assert small.ctypes.data != address
+
+
+def test_memory_is_limited_and_can_be_given_back(no_blocks, monkeypatch):
+    monkeypatch.setattr(memory, "LIMIT", 20 * SIZE)
+    held = [memory.empty((SIZE,), np.float64) for _ in range(6)]
+    del held[1:]
+    memory.empty((9 * SIZE,), np.float64)
+    assert len(memory._blocks) == 2
+    memory.release()
+    assert len(memory._blocks) == 1
+    held.clear()
+    memory.release()
+    assert memory._blocks == []
+
+
+def test_threads_are_never_given_the_same_memory(no_blocks):
+    def work(number):
+        for _ in range(200):
+            a = memory.empty((SIZE,), np.float64)
+            a[:] = number
+            b = memory.empty((SIZE,), np.float64)
+            b[:] = -number
+            if not ((a == number).all() and (b == -number).all()):
+                return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(work, range(1, 9)))
+
+
+@every_variant
+def test_results_outlive_the_next_run(name, options, no_blocks):
+    p = problem(name, options, T=100, B=40, H=20)
+    results = []
+    for _ in range(3):
+        ys, _, tape = p.cell.forward(p.xs, p.state)
+        results.append((ys, p.cell.backward(p.dys, tape)))
+        p.cell.forward(1 + p.xs, p.state)
+    assert_close(results[1:], [results[0]] * 2, rtol=0, atol=0)

@@ -9,17 +9,19 @@ of the argument is taken into the weights.
 
 from abc import ABC, abstractmethod
 from dataclasses import replace
-from itertools import accumulate, groupby
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
 
 from rnncore.activations import ACTIVATIONS
+from rnncore.kernels.memory import empty
 
 __all__ = ["ElmanKernel", "GRUKernel", "Kernel", "LSTMKernel"]
 
 Array = Any
-CHUNK = 512  # rows: enough for fast products, few enough for the second-level cache
+CHUNK = 512  # rows of a product: enough to be fast
+GROUP = 128  # rows whose factors are made at once: few enough to be read again from the cache
 
 
 class Kernel(ABC):
@@ -66,13 +68,13 @@ class Kernel(ABC):
         W[self._rows(self.W_halved, size)] *= 0.5
         b[self._rows(self.W_halved, size)] *= 0.5
         U[self._rows(self.U_halved, size)] *= 0.5
-        ys = np.empty((len(rows), size), rows.dtype)
-        flat = np.empty(len(rows) * self.kept * size, rows.dtype)
+        ys = empty((len(rows), size), rows.dtype)
+        flat = empty((len(rows) * self.kept * size,), rows.dtype)
         kept, starts, chunks = _blocks(flat, sizes, self.kept, size), _starts(sizes), _chunks(sizes)
         spare = np.empty((size, width), rows.dtype)
         running, ended = [_columns(s) for s in state], [np.empty_like(s) for s in state]
         longest = max((starts[c.stop] - starts[c.start] for c in chunks), default=0)
-        chunked = np.empty((len(W), longest), rows.dtype)
+        chunked = empty((len(W), longest), rows.dtype)
         for steps in chunks:
             start, stop = starts[steps.start], starts[steps.stop]
             wx = chunked[:, : stop - start]
@@ -110,39 +112,41 @@ class Kernel(ABC):
         U_back = np.ascontiguousarray(U.T)
         width = 0
         running = [np.empty((size, 0), dtype) for _ in dstate]
-        dxs = np.empty_like(rows)
+        dxs = empty(rows.shape, dtype)
         dW, dU, total = np.zeros_like(W), np.zeros_like(U), np.zeros(self.gates * size, dtype)
         dW_part, dU_part = np.empty_like(W), np.empty_like(U)
-        das = np.empty((self.gates * size, longest), dtype)
-        factors = np.empty(longest * self.factored * size, dtype)
+        das = empty((self.gates * size, longest), dtype)
+        factors, ones = empty((longest * self.factored * size,), dtype), np.ones(longest, dtype)
         for steps in reversed(chunks):
             start, stop = starts[steps.start], starts[steps.stop]
-            parts = self._factors(cell, flat, steps, sizes, size, factors)
-            for t in reversed(steps):
-                n, at = sizes[t], starts[t]
+            for group in reversed(_groups(steps, sizes)):
+                n = sizes[group.start]
                 if n > width:
                     ends = (d[width:n].T for d in dstate)
                     running = [np.concatenate([s, e], axis=1) for s, e in zip(running, ends, strict=True)]
                     spare, width = np.empty((size, n), dtype), n
                     da = np.empty((self.gates, size, n), dtype)
-                if dys is not None:
-                    running[0] += dys[at : at + n].T
-                self.retreat(parts[t], kept[t], running, da, spare)
-                joined = da.reshape(-1, n)
-                das[:, at - start : at - start + n] = joined
-                back = joined[self._rows(self.recurrent, size)]
-                if self.direct:
-                    running[0] += np.matmul(U_back, back, out=spare)
-                else:
-                    np.matmul(U_back, back, out=running[0])
-                if cuts[t]:
-                    for s in running:
-                        s[...] = 0
+                made = self._factors(cell, flat, starts[group.start], len(group), n, size, factors)
+                for t, part in zip(reversed(group), reversed(made), strict=True):
+                    at = starts[t]
+                    if dys is not None:
+                        running[0] += dys[at : at + n].T
+                    self.retreat(part, kept[t], running, da, spare)
+                    joined = da.reshape(-1, n)
+                    das[:, at - start : at - start + n] = joined
+                    back = joined[self._rows(self.recurrent, size)]
+                    if self.direct:
+                        running[0] += np.matmul(U_back, back, out=spare)
+                    else:
+                        np.matmul(U_back, back, out=running[0])
+                    if cuts[t]:
+                        for s in running:
+                            s[...] = 0
             chunk = das[:, : stop - start]
             dwx, duh = chunk[self._rows(self.inputs, size)], chunk[self._rows(self.recurrent, size)]
             dW += np.matmul(dwx, rows[start:stop], out=dW_part)
             dU += np.matmul(duh, _before(ys, h, steps, sizes, starts), out=dU_part)
-            total += chunk.sum(axis=1)
+            total += chunk @ ones[: stop - start]
             np.matmul(dwx.T, W, out=dxs[start:stop])
         dold = tuple(np.concatenate([s.T, d[width:]]) for s, d in zip(running, dstate, strict=True))
         sums = total.reshape(self.gates, size)
@@ -151,23 +155,13 @@ class Kernel(ABC):
         grads["b"] = self._restore(db, self.W_gates)[0]
         return dxs, dold, replace(cell, **grads, **self.others(cell, sums))
 
-    def _factors(
-        self, cell: Any, flat: Array, steps: range, sizes: tuple[int, ...], size: int, out: Array
-    ) -> dict[int, Array]:
-        """The factors of each of `steps`, by step; consecutive steps of one size are made together."""
-        parts: dict[int, Array] = {}
-        starts, at = _starts(sizes), 0
-        for n, group in groupby(steps, key=lambda t: sizes[t]):
-            same = list(group)
-            start, stop = starts[same[0]], starts[same[-1] + 1]
-            each = self.kept * size
-            kept = flat[each * start : each * stop].reshape(len(same), self.kept, size, n)
-            length = (stop - start) * self.factored * size
-            made = out[at : at + length].reshape(len(same), self.factored, size, n)
-            self.factors(cell, kept, made)
-            parts |= dict(zip(same, made, strict=True))
-            at += length
-        return parts
+    def _factors(self, cell: Any, flat: Array, start: int, steps: int, n: int, size: int, out: Array) -> list[Array]:
+        """The factors of each of some steps of n rows, of which the first begins at packed row `start`."""
+        each, shape = self.kept * size, (size, n)
+        kept = flat[each * start : each * (start + steps * n)].reshape(steps, self.kept, *shape)
+        made = out[: steps * n * self.factored * size].reshape(steps, self.factored, *shape)
+        self.factors(cell, kept, made)
+        return list(made)
 
     def _weights(self, cell: Any) -> tuple[Array, Array]:
         return self._order(cell.W, self.W_gates), self._order(cell.U, self.U_gates)
@@ -348,6 +342,16 @@ def _chunks(sizes: tuple[int, ...]) -> list[range]:
             first, rows = t, 0
         rows += n
     return [*chunks, range(first, len(sizes))] if sizes else []
+
+
+def _groups(steps: range, sizes: tuple[int, ...]) -> list[range]:
+    """Steps of one size in ranges of at most GROUP rows, but of one step at least."""
+    groups, first = [], steps.start
+    for t in steps:
+        if sizes[t] != sizes[first] or (t > first and (t + 1 - first) * sizes[t] > GROUP):
+            groups.append(range(first, t))
+            first = t
+    return [*groups, range(first, steps.stop)]
 
 
 def _before(ys: Array, h: Array, steps: range, sizes: tuple[int, ...], starts: list[int]) -> Array:
