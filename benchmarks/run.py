@@ -20,13 +20,9 @@ HERE = Path(__file__).parent
 README = HERE.parent / "README.md"
 MARKS = "<!-- benchmarks: written by make bench -->\n", "<!-- end of benchmarks -->\n"
 QUICK = "--quick" in sys.argv[1:]
-SECONDS = 0.25 if QUICK else 2.5  # for one comparison
+SECONDS = 0.2 if QUICK else 2.0  # for one comparison
 
-TUNED = {  # AVX-512 kernels where OpenBLAS does not see the CPU for what it is; freed memory stays with the process
-    "OPENBLAS_CORETYPE": "SkylakeX",
-    "MALLOC_TRIM_THRESHOLD_": str(1 << 32),
-    "MALLOC_MMAP_THRESHOLD_": str(1 << 32),
-}
+TUNED = {"OPENBLAS_CORETYPE": "SkylakeX"}  # where OpenBLAS does not see the CPU for what it is
 SIZES = [(1, 64, 200), (1, 128, 784), (1, 512, 100), (32, 128, 100), (32, 256, 100), (64, 256, 35), (128, 512, 35)]
 LAYERS = {  # name → kind, (B, H = D, T), what is unusual
     **{f"{kind} {B} {H} {T}": (kind, (B, H, T), "") for kind in ("RNN", "GRU", "LSTM") for B, H, T in SIZES},
@@ -182,9 +178,9 @@ def run(tuned: dict[str, str], threads: int, parts: list[str]) -> dict:
     for part in parts:
         print(f"\n{HEADERS[part]}", end="", flush=True)
         rows = result["parts"][part] = []
-        names = {"layers": [None], "cells": [None], "memory": MEMORY}[part]
-        for name in names:  # each measurement of memory in a process of its own
-            options = ["--measure", part, *([name] if name else []), *(["--quick"] if QUICK else [])]
+        names = {"layers": list(LAYERS), "cells": shared_cells(), "memory": MEMORY}[part]
+        for name in names:  # each in a process of its own: what memory one leaves free would be found by the next
+            options = ["--measure", part, name, *(["--quick"] if QUICK else [])]
             with subprocess.Popen(
                 [sys.executable, __file__, *options], env=env, stdout=subprocess.PIPE, text=True
             ) as child:
@@ -197,28 +193,28 @@ def run(tuned: dict[str, str], threads: int, parts: list[str]) -> dict:
     return result
 
 
-def measure(part: str, name: str | None) -> None:
-    """Print one JSON line for each comparison of a part."""
+def shared_cells() -> list[str]:
+    """Our names of the cells that torchrecurrent has too."""
+    import torchrecurrent
+
+    import rnncore
+
+    same = [name for name in rnncore.CELLS if hasattr(torchrecurrent, name) and name not in OTHER_NAMES.values()]
+    return [*same, *OTHER_NAMES]
+
+
+def measure(part: str, name: str) -> None:
+    """Print the comparison as a line of JSON."""
     import torch
 
     warnings.filterwarnings("ignore", "LSTM with projections is not supported with oneDNN")
     torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
     if part == "cells":
-        import torchrecurrent
-
-        import rnncore
-
-        same = [name for name in rnncore.CELLS if hasattr(torchrecurrent, name) and name not in OTHER_NAMES.values()]
-        for ours, theirs in (dict(zip(same, same, strict=True)) | OTHER_NAMES).items():
-            found = compare(*cell_steps(ours, theirs))
-            print(json.dumps({"name": ours, "train": found}), flush=True)
+        row = {"name": name, "train": compare(*cell_steps(name, OTHER_NAMES.get(name, name)))}
     elif part == "layers":
-        for key in LAYERS:
-            steps = layer_steps(key)
-            row = describe(key) | {"train": compare(*steps["train"]), "inference": compare(*steps["inference"])}
-            print(json.dumps(row), flush=True)
+        steps = layer_steps(name)
+        row = describe(name) | {"train": compare(*steps["train"]), "inference": compare(*steps["inference"])}
     else:
-        assert name is not None
         row = describe(name)
         for who, side in (("ours", 0), ("theirs", 1)):
             child = os.fork()  # so that what one of them leaves behind is not counted to the other
@@ -230,7 +226,7 @@ def measure(part: str, name: str | None) -> None:
             os.waitpid(child, 0)
             row[who] = json.loads((HERE / f".{who}").read_text())
             (HERE / f".{who}").unlink()
-        print(json.dumps(row), flush=True)
+    print(json.dumps(row), flush=True)
 
 
 def describe(key: str) -> dict:
@@ -397,6 +393,6 @@ if __name__ == "__main__":
     if arguments[:1] == ["--about"]:
         about()
     elif arguments[:1] == ["--measure"]:
-        measure(arguments[1], arguments[2] if len(arguments) > 2 else None)
+        measure(arguments[1], arguments[2])
     else:
         main()

@@ -12,12 +12,15 @@ from typing import Any
 import numpy as np
 from array_api_compat import array_namespace as _array_namespace
 
+from rnncore import memory
+
 Array = Any
 """A NumPy array or a torch tensor."""
 
 __all__ = [
     "Array",
     "add_rows",
+    "affine",
     "array_namespace",
     "check_array",
     "check_dtype",
@@ -27,6 +30,7 @@ __all__ = [
     "concat",
     "device",
     "hard_sigmoid",
+    "joined",
     "log_softmax",
     "sigmoid",
     "sign",
@@ -112,9 +116,26 @@ def split(x: Array, parts: int) -> tuple[Array, ...]:
     return tuple(x[..., i * size : (i + 1) * size] for i in range(parts))
 
 
+def affine(x: Array, W: Array, b: Array) -> Array:
+    """x W + b, for x (…, D), W (D, K) and b (K,)."""
+    if not isinstance(x, np.ndarray):
+        return x @ W + b
+    y = np.matmul(x, W, out=memory.empty((*x.shape[:-1], W.shape[1]), x.dtype))
+    y += b
+    return y
+
+
 def concat(*arrays: Array, axis: int = -1) -> Array:
     """Join arrays along `axis`, the last one unless told."""
     return array_namespace(*arrays).concat(arrays, axis=axis)
+
+
+def joined(arrays: list[Array]) -> Array:
+    """Arrays (B, …), one for each step, as one (N, …)."""
+    if not isinstance(arrays[0], np.ndarray):
+        return concat(*arrays, axis=0)
+    rows = sum(len(array) for array in arrays)
+    return np.concatenate(arrays, axis=0, out=memory.empty((rows, *arrays[0].shape[1:]), arrays[0].dtype))
 
 
 def take_rows(x: Array, index: Array) -> Array:

@@ -7,8 +7,9 @@ rows, so an affine map reads `x @ W + b`.
 import dataclasses
 import operator
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar, Self, TypeVar, cast
 
 import numpy as np
@@ -16,6 +17,7 @@ import numpy as np
 from rnncore import recurrence, tree
 from rnncore.backend import (
     Array,
+    affine,
     array_namespace,
     check_array,
     check_finite,
@@ -23,6 +25,7 @@ from rnncore.backend import (
     check_whole,
     concat,
     device,
+    joined,
 )
 from rnncore.recurrence import Packing, Segment, State, Tape
 
@@ -73,6 +76,10 @@ class Cell(ABC):
 
     kernel: ClassVar[Any] = None
     """The same run made fast for NumPy arrays: an object with `scan` and `scan_backward`, see `rnncore.kernels.cpu`."""
+
+    def retreating(self) -> Callable[[State, Any], tuple[Array, State, Any]]:
+        """`retreat`, for all steps of a run: what they share is made here, once."""
+        return self.retreat
 
     def effective(self) -> "Cell":
         """The cell whose steps are run: this one, unless its parameters stand for others, such as U = exp(A - Aᵀ).
@@ -221,9 +228,8 @@ class Cell(ABC):
         if self.kernel and isinstance(rows, np.ndarray):
             found = self.kernel.scan_backward(self, rows, dys, dstate, caches, sizes, cuts)
             return cast(tuple[Array, State, Self], found)
-        dprojected, dstate, residues = recurrence.backward(self.retreat, dys, dstate, caches, sizes, cuts)
-        joined = concat(self.project(rows[:0]), *dprojected, axis=0)
-        dxs, grads = self.gradients(rows, joined, residues)
+        dprojected, dstate, residues = recurrence.backward(self.retreating(), dys, dstate, caches, sizes, cuts)
+        dxs, grads = self.gradients(rows, joined([self.project(rows[:0]), *dprojected]), residues)
         return dxs, dstate, grads
 
     @property
@@ -305,7 +311,7 @@ class InputCell(Cell):
         return (self.W.shape[0],)
 
     def project(self, xs: Array) -> Array:
-        return xs @ self.W + self.b
+        return affine(xs, self.W, self.b)
 
     def advance(self, projected: Array, state: State) -> tuple[State, Any]:
         return self.pointwise(projected, state)
@@ -348,7 +354,7 @@ class TimedCell(Cell):
 
     def project(self, xs: Array) -> Array:
         x, dt = xs[:, :-1], xs[:, -1:]
-        return concat(x @ self.W + self.b, array_namespace(xs).where(dt < 0, -dt, dt))
+        return concat(affine(x, self.W, self.b), array_namespace(xs).where(dt < 0, -dt, dt))
 
     def advance(self, projected: Array, state: State) -> tuple[State, Any]:
         return self.pointwise(projected[:, :-1], projected[:, -1:], state)
@@ -407,17 +413,24 @@ class AffineCell(Cell):
         return ((self.U.shape[0],),)
 
     def project(self, xs: Array) -> Array:
-        return xs @ self.W + self.b
+        return affine(xs, self.W, self.b)
 
     def advance(self, projected: Array, state: State) -> tuple[State, Any]:
         new, cache = self.pointwise(projected, state[0] @ self.U, state)
         return new, (state[0], cache)
 
     def retreat(self, dstate: State, cache: Any) -> tuple[Array, State, Any]:
+        return self._retreat(self.U.T, dstate, cache)
+
+    def retreating(self) -> Callable[[State, Any], tuple[Array, State, Any]]:
+        transposed = np.ascontiguousarray(self.U.T) if isinstance(self.U, np.ndarray) else self.U.T  # much faster so
+        return partial(self._retreat, transposed)
+
+    def _retreat(self, transposed: Array, dstate: State, cache: Any) -> tuple[Array, State, Any]:
         h, step_cache = cache
         dwx, duh, (dh, *rest), others = self.pointwise_backward(dstate, step_cache)
         right = None if duh is dwx else duh
-        return dwx, (dh + duh @ self.U.T, *rest), others | {"U": Product(h, right)}
+        return dwx, (dh + duh @ transposed, *rest), others | {"U": Product(h, right)}
 
     def gradients(self, xs: Array, dprojected: Array, residues: list[Any]) -> tuple[Array, Self]:
         dW, db = xs.T @ dprojected, array_namespace(xs).sum(dprojected, axis=0)
@@ -442,10 +455,10 @@ def _sum(parts: list[Any], like: Any, dwx: Array | None) -> Any:
     if not parts:
         return xp.zeros_like(like)
     if isinstance(parts[0], Product):
-        left = concat(*(p.left for p in parts), axis=0)
-        right = dwx if parts[0].right is None else concat(*(p.right for p in parts), axis=0)
+        left = joined([p.left for p in parts])
+        right = dwx if parts[0].right is None else joined([p.right for p in parts])
         return xp.reshape(left.T @ right, like.shape)
-    return xp.sum(xp.reshape(concat(*parts, axis=0), (-1, *like.shape)), axis=0)
+    return xp.sum(xp.reshape(joined(parts), (-1, *like.shape)), axis=0)
 
 
 def _check_input_map(cell: Any) -> None:

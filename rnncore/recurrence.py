@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from rnncore.backend import Array, array_namespace, check_whole, concat, device, take_rows
+from rnncore.backend import Array, array_namespace, check_whole, concat, device, joined, take_rows
 
 __all__ = [
     "Packing",
@@ -125,7 +125,7 @@ def forward(
         outputs.append(new[0])
         caches.append(cache)
         start += n
-    return concat(*outputs, axis=0), state, caches
+    return joined(outputs), state, caches
 
 
 def backward(

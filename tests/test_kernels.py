@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from rnncore import CELLS
-from rnncore.kernels import cpu, memory
+from rnncore import CELLS, memory
+from rnncore.kernels import cpu
 from rnncore.testing import assert_close
 from tests.conftest import VARIANTS, problem
 

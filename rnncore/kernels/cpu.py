@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from rnncore.activations import ACTIVATIONS
-from rnncore.kernels.memory import empty
+from rnncore.memory import empty
 
 __all__ = ["ElmanKernel", "GRUKernel", "Kernel", "LSTMKernel"]
 
