@@ -76,8 +76,31 @@ def check_gradients(
     check_shapes(gradient, point)
     for i in range(directions):
         numeric, exact = directional_error(function, point, gradient, rng, step)
-        if not abs(numeric - exact) <= tolerance * max(1.0, abs(numeric), abs(exact)):
-            raise AssertionError(f"direction {i}: differences give {numeric!r}, the gradient {exact!r}")
+        if not _agree(numeric, exact, tolerance):
+            wrong = ", ".join(_wrong_leaves(function, point, gradient, rng, step, tolerance)) or "no leaf alone"
+            raise AssertionError(
+                f"direction {i}: differences give {numeric!r}, the gradient {exact!r}; what differs by itself: {wrong}"
+            )
+
+
+def _agree(numeric: float, exact: float, tolerance: float) -> bool:
+    return abs(numeric - exact) <= tolerance * max(1.0, abs(numeric), abs(exact))
+
+
+def _wrong_leaves(
+    function: Callable[[Any], Any], point: Any, gradient: Any, rng: np.random.Generator, step: float, tolerance: float
+) -> list[str]:
+    """The paths of the leaves along which, each moved alone, the two derivatives differ."""
+    slopes, wrong = dict(tree.leaves(gradient)), []
+    for path, leaf in tree.leaves(point):
+
+        def moved(value: Array, path: str = path) -> Any:
+            places = iter([place for place, _ in tree.leaves(point)])
+            return function(tree.map(lambda p: value if next(places) == path else p, point))
+
+        if not _agree(*directional_error(moved, leaf, slopes[path], rng, step), tolerance):
+            wrong.append(path or "the array")
+    return wrong
 
 
 def directional_error(

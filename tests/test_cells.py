@@ -21,6 +21,14 @@ WITH_FORGET_BIAS = [name for name, kind in CELLS.items() if "forget_bias" in ins
 WITH_ACTIVATION = [name for name, kind in CELLS.items() if "activation" in {f.name for f in dataclasses.fields(kind)}]
 every_backend = pytest.mark.parametrize("backend", BACKENDS)
 ROUNDING = {"rtol": 1e-12, "atol": 1e-12}
+NO_SLOPE_AT_ZERO = {
+    "GRUD",
+    "IndRNN",
+    "IntersectionRNN",
+    "IRNN",
+    "LiGRU",
+    "NAS",
+}  # a ReLU there: no difference has one limit
 ROUNDING_GROWS = {  # in float32: sums over an image, a phase that is time by period, numbers that cancel
     "ConvGRU": 5,
     "ConvLSTM": 5,
@@ -306,6 +314,20 @@ def test_large_inputs_saturate_and_stay_finite(name, options, backend):
     ys, final, _ = p.cell.forward(p.xs, p.state)
     for path, leaf in tree.leaves((ys, final, p.gradient())):
         assert np.isfinite(numpy(leaf.cpu() if backend != "numpy" else leaf)).all(), path
+
+
+@every_cell
+def test_zero_weights(name, rng):
+    here, there = (
+        dataclasses.replace(p, cell=tree.map(lambda w: 0 * w, p.cell))
+        for p in (problem(name), problem(name, backend="torch-cpu"))
+    )
+    runs = [(*p.cell.forward(p.xs, p.state)[:2], p.gradient()) for p in (here, there)]
+    for path, leaf in tree.leaves(runs[0]):
+        assert np.isfinite(leaf).all(), path
+    assert_close(to("torch-cpu", runs[0]), runs[1], **ROUNDING)
+    if name not in NO_SLOPE_AT_ZERO:
+        check_gradients(here.loss, here.point, here.gradient(), rng)
 
 
 def test_saturated_values():

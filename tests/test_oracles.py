@@ -57,7 +57,10 @@ def test_cell_is_that_of_another_library(name):
 
 
 def test_every_cell_has_an_oracle():
-    assert {*STEPS, *ELSEWHERE} == set(CELLS)
+    missing = set(CELLS) - {*STEPS, *ELSEWHERE}
+    assert not missing, f"{missing}: add the equations as a step to STEPS in a module of tests/oracles/"
+    unknown = {*STEPS, *LIBRARY, *ELSEWHERE} - set(CELLS)
+    assert not unknown, f"{unknown}: there is no such cell in the registry"
 
 
 @pytest.mark.parametrize("projection_size", [2, 3])

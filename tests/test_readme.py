@@ -1,13 +1,17 @@
 """The README's commands exist, its paths are there, and what it shows of a check is what the check says."""
 
 import importlib.util
+import json
 import re
 import shlex
 from pathlib import Path
 
+import numpy as np
 import pytest
 from nbgrader.apps.nbgraderapp import NbGraderApp
 
+from rnncore import tree
+from rnncore.testing import check_gradients
 from rnngrade.checks import exercise, exercise_names
 from rnngrade.report import grade
 from rnngrade.solutions import wrong_function
@@ -96,3 +100,30 @@ def test_report_is_a_real_one() -> None:
 def test_targets_explain_themselves() -> None:
     text = (ROOT / "Makefile").read_text(encoding="utf-8")
     assert set(re.findall(r"^([a-z]+):.*## ", text, re.MULTILINE)) == TARGETS
+
+
+def test_the_python_it_shows_runs():
+    (code,) = (block for kind, block in BLOCKS if kind == "python")
+    names: dict = {}
+    exec(code, names)
+    cell, xs, rng = names["cell"], names["xs"], np.random.default_rng(1)
+    assert (names["ys"][5:, 1] == 0).all()
+
+    def loss(cell):
+        return float((cell.forward(xs.astype(np.float64), lengths=[20, 5, 17, 9])[0] ** 2).sum())
+
+    wide = tree.convert(np.float64, (cell, names["grads"]))
+    check_gradients(loss, *wide, rng, tolerance=1e-4)  # the gradient is of float32
+
+
+def test_its_table_of_speed_is_that_of_the_results():
+    """`make bench` writes both."""
+    spec = importlib.util.spec_from_file_location("run", ROOT / "benchmarks" / "run.py")
+    assert spec
+    assert spec.loader
+    run = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(run)
+    documents = [json.loads(path.read_text()) for path in (ROOT / "benchmarks" / "results").glob("*.json")]
+    documents = [document for document in documents if "parts" in document["runs"][0]]
+    shown = TEXT.split(run.MARKS[0])[1].split(run.MARKS[1])[0]
+    assert shown in [run.summary(document) for document in documents]

@@ -155,9 +155,10 @@ def _reflected_backward(dz: Array, z: Array, v: Array) -> tuple[Array, Array]:
 
 
 def _length(v: Array) -> Array:
-    """|v|"""
+    """|v|, and 1 where that is 0: at nothing nothing is reflected."""
     xp = array_namespace(v)
-    return xp.sqrt(xp.sum(xp.real(v) ** 2 + xp.imag(v) ** 2))
+    square = xp.sum(xp.real(v) ** 2 + xp.imag(v) ** 2)
+    return xp.sqrt(xp.where(square > 0, square, xp.ones_like(square)))
 
 
 @dataclass(frozen=True)
@@ -165,7 +166,7 @@ class UnitaryRNN(UnitaryCell):
     """The uRNN: a complex state turned by a unitary matrix of 7 H numbers, so that no gradient vanishes or explodes.
 
         z = V x + D_3 R_2 F⁻¹ D_2 Π R_1 F D_1 h
-        D_k = diag(exp(i θ_k)),  R_k = I - 2 v_k v_k* / |v_k|²
+        D_k = diag(exp(i θ_k)),  R_k = I - 2 v_k v_k* / |v_k|²,  I for v_k = 0
         h' = relu(|z| + b) z / |z|
 
     F is the unitary discrete Fourier transform, Π a fixed permutation; vectors are columns here, as in the paper. A
