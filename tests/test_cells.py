@@ -22,13 +22,6 @@ WITH_ACTIVATION = [name for name, kind in CELLS.items() if "activation" in {f.na
 every_backend = pytest.mark.parametrize("backend", BACKENDS)
 ROUNDING = {"rtol": 1e-12, "atol": 1e-12}
 NO_SLOPE_AT_ZERO = {"GRUD", "IndRNN", "IntersectionRNN", "IRNN", "LiGRU", "NAS", "UnitaryRNN"}  # ReLUs, a reflection
-    "GRUD",
-    "IndRNN",
-    "IntersectionRNN",
-    "IRNN",
-    "LiGRU",
-    "NAS",
-}  # a ReLU there: no difference has one limit
 ROUNDING_GROWS = {  # in float32: sums over an image, a phase that is time by period, numbers that cancel
     "ConvGRU": 5,
     "ConvLSTM": 5,
