@@ -38,6 +38,7 @@ __all__ = [
     "softplus",
     "split",
     "take_rows",
+    "transposed",
 ]
 
 
@@ -136,6 +137,19 @@ def joined(arrays: list[Array]) -> Array:
         return concat(*arrays, axis=0)
     rows = sum(len(array) for array in arrays)
     return np.concatenate(arrays, axis=0, out=memory.empty((rows, *arrays[0].shape[1:]), arrays[0].dtype))
+
+
+def transposed(matrix: Array) -> Array:
+    """The transpose (N, M) of a matrix (M, N), laid out anew: products with it are faster than with the view.
+
+    NumPy arrays are copied sixteen rows at a time, which then stay in the cache: several times faster than all at once.
+    """
+    if not isinstance(matrix, np.ndarray):
+        return matrix.T
+    result = memory.empty(matrix.shape[::-1], matrix.dtype)
+    for row in range(0, len(matrix), 16):
+        result[:, row : row + 16] = matrix[row : row + 16].T
+    return result
 
 
 def take_rows(x: Array, index: Array) -> Array:

@@ -26,6 +26,7 @@ from rnncore.backend import (
     concat,
     device,
     joined,
+    transposed,
 )
 from rnncore.recurrence import Packing, Segment, State, Tape
 
@@ -423,14 +424,13 @@ class AffineCell(Cell):
         return self._retreat(self.U.T, dstate, cache)
 
     def retreating(self) -> Callable[[State, Any], tuple[Array, State, Any]]:
-        transposed = np.ascontiguousarray(self.U.T) if isinstance(self.U, np.ndarray) else self.U.T  # much faster so
-        return partial(self._retreat, transposed)
+        return partial(self._retreat, transposed(self.U))
 
-    def _retreat(self, transposed: Array, dstate: State, cache: Any) -> tuple[Array, State, Any]:
+    def _retreat(self, U_transposed: Array, dstate: State, cache: Any) -> tuple[Array, State, Any]:
         h, step_cache = cache
         dwx, duh, (dh, *rest), others = self.pointwise_backward(dstate, step_cache)
         right = None if duh is dwx else duh
-        return dwx, (dh + duh @ transposed, *rest), others | {"U": Product(h, right)}
+        return dwx, (dh + duh @ U_transposed, *rest), others | {"U": Product(h, right)}
 
     def gradients(self, xs: Array, dprojected: Array, residues: list[Any]) -> tuple[Array, Self]:
         dW, db = xs.T @ dprojected, array_namespace(xs).sum(dprojected, axis=0)

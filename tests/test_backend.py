@@ -142,3 +142,17 @@ def test_check_whole():
     for value in (2, 3.0, np.float64(3), True, np.True_, torch.tensor(True), "3", None, np.nan, [3], np.array([3, 4])):
         with refuses(ValueError, "op: n must be an integer from 3, received "):
             backend.check_whole("op", "n", value, 3)
+
+
+@every_backend
+@pytest.mark.parametrize("shape", [(0, 3), (3, 0), (1, 1), (5, 40), (40, 5), (33, 16), (300, 200)])
+def test_transposed_and_joined_and_affine(name, shape, rng):
+    a = rng.standard_normal(shape)
+    b = backend.transposed(to(name, a))
+    assert_close(b, to(name, np.ascontiguousarray(a.T)), rtol=0, atol=0)
+    assert_close(backend.transposed(b), to(name, a), rtol=0, atol=0)
+    assert_close(
+        backend.joined(list(to(name, [a, a[:1], a[:0]]))), to(name, np.concatenate([a, a[:1]])), rtol=0, atol=0
+    )
+    x, shift = rng.standard_normal((2, 3, shape[0])), rng.standard_normal(shape[1])
+    assert_close(backend.affine(*to(name, (x, a, shift))), to(name, x @ a + shift), rtol=1e-12, atol=1e-12)

@@ -15,12 +15,14 @@ from typing import Any
 import numpy as np
 
 from rnncore.activations import ACTIVATIONS
+from rnncore.backend import transposed
 from rnncore.memory import empty
 
 __all__ = ["ElmanKernel", "GRUKernel", "Kernel", "LSTMKernel"]
 
 Array = Any
 CHUNK = 512  # rows of a product: enough to be fast
+NARROW = 4  # sequences: of no more, a product costs the reading of its matrix, however it lies
 GROUP = 128  # rows whose factors are made at once: few enough to be read again from the cache
 
 
@@ -63,23 +65,21 @@ class Kernel(ABC):
     def scan(self, cell: Any, rows: Array, state: tuple[Array, ...], sizes: tuple[int, ...]) -> tuple[Array, Any, Any]:
         """As `Cell.scan`."""
         size, width = cell.U.shape[0], state[0].shape[0]
-        W, U = self._weights(cell)
-        b = self._order(cell.b[None], self.W_gates)
-        W[self._rows(self.W_halved, size)] *= 0.5
-        b[self._rows(self.W_halved, size)] *= 0.5
-        U[self._rows(self.U_halved, size)] *= 0.5
+        W, b = (self._order(m, self.W_gates, self.W_halved) for m in (cell.W, cell.b[None]))
+        U = self._order(cell.U, self.U_gates, self.U_halved)
+        U = transposed(U) if width > NARROW else U.T
         ys = empty((len(rows), size), rows.dtype)
         flat = empty((len(rows) * self.kept * size,), rows.dtype)
         kept, starts, chunks = _blocks(flat, sizes, self.kept, size), _starts(sizes), _chunks(sizes)
         spare = np.empty((size, width), rows.dtype)
         running, ended = [_columns(s) for s in state], [np.empty_like(s) for s in state]
         longest = max((starts[c.stop] - starts[c.start] for c in chunks), default=0)
-        chunked = empty((len(W), longest), rows.dtype)
+        chunked = empty((W.shape[1], longest), rows.dtype)
         for steps in chunks:
             start, stop = starts[steps.start], starts[steps.stop]
             wx = chunked[:, : stop - start]
-            np.matmul(W, rows[start:stop].T, out=wx)
-            wx += b
+            np.matmul(W.T, rows[start:stop].T, out=wx)
+            wx += b.T
             for t in steps:
                 n, at = sizes[t], starts[t]
                 if n < width:
@@ -106,15 +106,15 @@ class Kernel(ABC):
     ) -> tuple[Array, Any, Any]:
         """As `Cell.scan_backward`."""
         flat, h, ys = caches
-        (W, U), size, dtype = self._weights(cell), cell.U.shape[0], rows.dtype
+        W, U = self._order(cell.W, self.W_gates), self._order(cell.U, self.U_gates)
+        size, dtype = cell.U.shape[0], rows.dtype
         kept, starts, chunks = _blocks(flat, sizes, self.kept, size), _starts(sizes), _chunks(sizes)
         longest = max((starts[c.stop] - starts[c.start] for c in chunks), default=0)
-        U_back = np.ascontiguousarray(U.T)
         width = 0
         running = [np.empty((size, 0), dtype) for _ in dstate]
         dxs = empty(rows.shape, dtype)
-        dW, dU, total = np.zeros_like(W), np.zeros_like(U), np.zeros(self.gates * size, dtype)
-        dW_part, dU_part = np.empty_like(W), np.empty_like(U)
+        dW, dU = np.zeros(W.shape[::-1], dtype), np.zeros(U.shape[::-1], dtype)
+        dW_part, dU_part, total = np.empty_like(dW), np.empty_like(dU), np.zeros(self.gates * size, dtype)
         das = empty((self.gates * size, longest), dtype)
         factors, ones = empty((longest * self.factored * size,), dtype), np.ones(longest, dtype)
         for steps in reversed(chunks):
@@ -136,9 +136,9 @@ class Kernel(ABC):
                     das[:, at - start : at - start + n] = joined
                     back = joined[self._rows(self.recurrent, size)]
                     if self.direct:
-                        running[0] += np.matmul(U_back, back, out=spare)
+                        running[0] += np.matmul(U, back, out=spare)
                     else:
-                        np.matmul(U_back, back, out=running[0])
+                        np.matmul(U, back, out=running[0])
                     if cuts[t]:
                         for s in running:
                             s[...] = 0
@@ -147,7 +147,7 @@ class Kernel(ABC):
             dW += np.matmul(dwx, rows[start:stop], out=dW_part)
             dU += np.matmul(duh, _before(ys, h, steps, sizes, starts), out=dU_part)
             total += chunk @ ones[: stop - start]
-            np.matmul(dwx.T, W, out=dxs[start:stop])
+            np.matmul(dwx.T, W.T, out=dxs[start:stop])
         dold = tuple(np.concatenate([s.T, d[width:]]) for s, d in zip(running, dstate, strict=True))
         sums = total.reshape(self.gates, size)
         db = sums[self.inputs].reshape(-1, 1)
@@ -163,20 +163,22 @@ class Kernel(ABC):
         self.factors(cell, kept, made)
         return list(made)
 
-    def _weights(self, cell: Any) -> tuple[Array, Array]:
-        return self._order(cell.W, self.W_gates), self._order(cell.U, self.U_gates)
-
     @staticmethod
-    def _order(matrix: Array, gates: tuple[int, ...]) -> Array:
-        """(N, G·H) → (G·H, N), gates in this order; a copy."""
-        parts = matrix.T.reshape(len(gates), -1, matrix.shape[0])
-        return parts[list(gates)].reshape(-1, matrix.shape[0])
+    def _order(matrix: Array, gates: tuple[int, ...], halved: slice = slice(0, 0)) -> Array:
+        """(N, G·H) with gates in this order, some of them halved; a copy only where something changes."""
+        parts = matrix.reshape(len(matrix), len(gates), -1)
+        if gates != tuple(range(len(gates))):
+            parts = parts[:, list(gates)]
+        if halved.stop:
+            parts = parts.copy()
+            parts[:, halved] *= 0.5
+        return parts.reshape(matrix.shape)
 
     @staticmethod
     def _restore(matrix: Array, gates: tuple[int, ...]) -> Array:
-        """The inverse of `_order`."""
+        """(G·H, N) with gates in this order → (N, G·H) in the cell's."""
         parts = matrix.reshape(len(gates), -1, matrix.shape[1])
-        return np.ascontiguousarray(parts[np.argsort(gates)].reshape(matrix.shape).T)
+        return transposed(parts[np.argsort(gates)].reshape(matrix.shape))
 
     @staticmethod
     def _rows(gates: slice, size: int) -> slice:
