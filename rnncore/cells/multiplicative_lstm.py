@@ -26,9 +26,10 @@ class MultiplicativeLSTM(AffineCell):
     Shapes: x (B, D), h and c (B, H); W (D, 5H), b (5H,), in the order i f g o m; U (H, H); V (H, 4H).
     State: (h, c). Output: h.
 
-    The paper writes no bias in m: b_m is zero at first. Its authors' first program has no tanh on g and
-    h' = tanh(σ(o) ⊙ c'); their later one is an LSTM on m, as here. torchrecurrent's MultiplicativeLSTMCell is this cell
-    with its m first instead of last, U = weight_hh.T, V = weight_mh.T, b = bias_ih plus bias_mh, and bias_hh zero.
+    The product with V needs m, so it is made within the step. The paper writes no bias in m: b_m is zero at first. Its
+    authors' first program has no tanh on g and h' = tanh(σ(o) ⊙ c'); their later one is an LSTM on m, as here.
+    torchrecurrent's MultiplicativeLSTMCell is this cell with its m first instead of last, U = weight_hh.T,
+    V = weight_mh.T, b = bias_ih plus bias_mh, and bias_hh zero.
 
     Paper: B. Krause, L. Lu, I. Murray, S. Renals, Multiplicative LSTM for sequence modelling, arXiv 1609.07959, 2016.
     """

@@ -25,8 +25,9 @@ class ProjectedLSTM(AffineCell):
     Shapes: x (B, D), h (B, P), c (B, H); W (D, 4H), U (P, 4H), b (4H,), gates in the order i f g o; R (H, P).
     State: (h, c). Output: h.
 
-    torch.nn.LSTM with proj_size=P is this cell with R = weight_hr.T. The paper's cell has peepholes, and a second
-    projection that does not come back; this one has neither.
+    The product with R needs c', so it is made within the step. torch.nn.LSTM with proj_size=P is this cell with
+    R = weight_hr.T. The paper's cell has peepholes, and a second projection that does not come back; this one has
+    neither.
 
     Paper: H. Sak, A. Senior, F. Beaufays, Long short-term memory based recurrent neural network architectures for
     large vocabulary speech recognition, arXiv 1402.1128, 2014.

@@ -26,7 +26,8 @@ class RHN(AffineCell):
     (H, 2H) and (2H,). State: (h,). Output: h.
 
     The carry gate is 1 - σ(t), as in the paper's experiments; where `coupled` is False it is a third part of a_l with
-    weights of its own, s_l = σ(t) ⊙ tanh(n) + σ(c) ⊙ s_l-1, in the order n t c, and 2H above is 3H.
+    weights of its own, s_l = σ(t) ⊙ tanh(n) + σ(c) ⊙ s_l-1, in the order n t c, and 2H above is 3H. The products with
+    Us need the layer before, so they are made within the step.
 
     Paper: J. G. Zilly, R. K. Srivastava, J. Koutník, J. Schmidhuber, Recurrent highway networks, arXiv 1607.03474,
     2016.
