@@ -57,7 +57,7 @@ serve: book ## the book on http://127.0.0.1:8000 (or PORT=…)
 	@echo "· The book is on http://127.0.0.1:$(PORT) until Ctrl-C"
 	@python -m http.server --bind 127.0.0.1 --directory _build/html $(PORT)
 
-bench: .venv/.has-torch ## speed of rnncore beside torch.nn, on this machine
+bench: .venv/.has-test ## speed and memory of rnncore beside torch.nn and torchrecurrent, on this machine
 	@python benchmarks/run.py
 
 clean: ## remove what was built, and caches
