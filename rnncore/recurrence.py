@@ -22,8 +22,6 @@ __all__ = [
     "backward",
     "check_lengths",
     "forward",
-    "head",
-    "join",
     "valid_steps",
 ]
 
@@ -120,8 +118,8 @@ def forward(
     """
     outputs, caches, start = [state[0][:0]], [], 0
     for n in sizes:
-        new, cache = advance(inputs[start : start + n], head(state, n))
-        state = join(new, state, n)
+        new, cache = advance(inputs[start : start + n], _head(state, n))
+        state = _join(new, state, n)
         outputs.append(new[0])
         caches.append(cache)
         start += n
@@ -147,25 +145,24 @@ def backward(
     dinputs, residues, end = [], [], sum(sizes)
     for t in reversed(range(len(sizes))):
         n = sizes[t]
-        dnew = head(dstate, n)
+        dnew = _head(dstate, n)
         if doutputs is not None:
             dnew = (dnew[0] + doutputs[end - n : end], *dnew[1:])
         dinput, dold, residue = retreat(dnew, caches[t])
         if cuts[t]:
             dold = tuple(array_namespace(d).zeros_like(d) for d in dold)
-        dstate = join(dold, dstate, n)
+        dstate = _join(dold, dstate, n)
         dinputs.append(dinput)
         residues.append(residue)
         end -= n
     return dinputs[::-1], dstate, residues[::-1]
 
 
-def head(state: State, n: int) -> State:
-    """The first n rows of a state."""
+def _head(state: State, n: int) -> State:
     return state if n == state[0].shape[0] else tuple(s[:n] for s in state)
 
 
-def join(first: State, state: State, n: int) -> State:
+def _join(first: State, state: State, n: int) -> State:
     """`state` with its first n rows replaced by `first`."""
     if n == state[0].shape[0]:
         return first

@@ -34,6 +34,7 @@ class ConvolutionalCell(Cell):
 
     gates: ClassVar[int]
     gates_of_u: ClassVar[int]
+    states: ClassVar[int] = 1  # how many arrays a state has
 
     def __post_init__(self) -> None:
         operation = type(self).__name__
@@ -74,7 +75,7 @@ class ConvolutionalCell(Cell):
 
     @property
     def state_shapes(self) -> tuple[tuple[int, ...], ...]:
-        return ((*self.image, self.U.shape[2]),)
+        return ((*self.image, self.U.shape[2]),) * self.states
 
     def project(self, xs: Array) -> Array:
         return convolve(xs, self.W) + self.b
@@ -116,6 +117,7 @@ class ConvLSTM(ConvolutionalCell):
 
     gates = 4
     gates_of_u = 4
+    states = 2
 
     @classmethod
     def init(
@@ -134,10 +136,6 @@ class ConvLSTM(ConvolutionalCell):
         W, U, b = cls._kernels(rng, input_size, hidden_size, kernel_size, dtype)
         b[hidden_size : 2 * hidden_size] = check_finite("ConvLSTM", "forget_bias", forget_bias)
         return cls(W, U, b, image=image)
-
-    @property
-    def state_shapes(self) -> tuple[tuple[int, ...], ...]:
-        return ((*self.image, self.U.shape[2]),) * 2
 
     def advance(self, projected: Array, state: State) -> tuple[State, tuple[Any, ...]]:
         h, c = state
@@ -176,6 +174,7 @@ class PeepholeConvLSTM(ConvolutionalCell):
 
     gates = 4
     gates_of_u = 4
+    states = 2
 
     @classmethod
     def init(
@@ -197,10 +196,6 @@ class PeepholeConvLSTM(ConvolutionalCell):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_array("PeepholeConvLSTM", "p", self.p, (*self.image, 3 * self.U.shape[2]), self.W)
-
-    @property
-    def state_shapes(self) -> tuple[tuple[int, ...], ...]:
-        return ((*self.image, self.U.shape[2]),) * 2
 
     def advance(self, projected: Array, state: State) -> tuple[State, tuple[Any, ...]]:
         h, c = state
