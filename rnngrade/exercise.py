@@ -86,12 +86,19 @@ class Graded:
 
 @dataclass(frozen=True)
 class Exercise:
-    """The graded functions of one notebook, by name, in its order."""
+    """The graded functions of one notebook, by name, in its order.
+
+    Attributes:
+        name: of the notebook.
+        graded: its functions.
+        cases: how many draws each function is tried on.
+        packages: what can be imported where it is graded, beside Python and NumPy; nothing that already holds the answer.
+    """
 
     name: str
     graded: tuple[Graded, ...]
-    seed: int = 0
     cases: int = 4
+    packages: tuple[str, ...] = ("matplotlib",)
     _by_name: dict[str, Graded] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -111,6 +118,6 @@ class Exercise:
         """The most that this notebook can earn."""
         return sum(graded.points for graded in self.graded)
 
-    def draws(self) -> list[Draw]:
-        """The draws that every function of this exercise is tried on."""
-        return [Draw(self.seed, case) for case in range(self.cases)]
+    def draws(self, seed: int = 0) -> list[Draw]:
+        """The draws that every function of this exercise is tried on. Students see those of seed 0."""
+        return [Draw(seed, case) for case in range(self.cases)]

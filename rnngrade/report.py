@@ -1,6 +1,7 @@
 """The mark of one graded function, and a message that helps: what is wrong, where, and which mistake does that."""
 
 import textwrap
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,10 @@ from rnngrade.exercise import Draw, Exercise, Graded, Mistake, Output
 from rnngrade.outcome import Outcome, agree, alike, call, magnitude, plain, wrong_elements
 from rnngrade.solutions import wrong_function
 
-__all__ = ["Report", "grade"]
+__all__ = ["Caller", "Report", "grade", "no_function", "summary"]
+
+Caller = Callable[[Any, dict[str, Any], Sequence[Output]], Outcome]
+"""Calls a function with arguments, and says what came of it: here, or in another process."""
 
 _WIDTH = 92  # what a feedback page shows without scrolling
 
@@ -44,17 +48,22 @@ class _Case:
 
 
 @np.errstate(all="ignore")
-def grade(exercise: Exercise, graded: Graded, function: Any) -> Report:
+def grade(exercise: Exercise, graded: Graded, function: Any, *, caller: Caller = call, seed: int = 0) -> Report:
     """Call `function` on every draw, compare all outputs with the oracle's, and name what is wrong.
 
     An output earns its points when it is right in every draw, all elements, shape included. A function that changes
     its arguments earns nothing: what it is given belongs to the caller.
+
+    Args:
+        exercise: where the function belongs.
+        graded: what is asked of it.
+        function: what the student wrote; whatever `caller` takes for it.
+        caller: calls it.
+        seed: of the draws.
     """
-    if not callable(function):
-        name, kind = graded.name, type(function).__name__
-        line = f"A function was wanted, not a value of type {kind}: write check.{name}({name})."
-        return Report(graded.name, 0.0, graded.points, (line,))
-    cases = [_case(graded, draw, function) for draw in exercise.draws()]
+    if caller is call and not callable(function):
+        return no_function(graded, type(function).__name__)
+    cases = [_case(graded, draw, function, caller) for draw in exercise.draws(seed)]
     trouble = next((case for case in cases if case.outcome.trouble), None)
     changed = sorted({name for case in cases for name in case.outcome.changed})
     wrong = [k for k in range(len(graded.outputs)) if not all(case.right(k) for case in cases)]
@@ -83,7 +92,20 @@ def grade(exercise: Exercise, graded: Graded, function: Any) -> Report:
     return Report(graded.name, float(earned), float(graded.points), tuple(lines))
 
 
-def _case(graded: Graded, draw: Draw, function: Any) -> _Case:
+def no_function(graded: Graded, kind: str) -> Report:
+    """The report where something of another type was handed in."""
+    line = f"A function was wanted, not a value of type {kind}: write check.{graded.name}({graded.name})."
+    return Report(graded.name, 0.0, float(graded.points), (line,))
+
+
+def summary(exercise: Exercise, points: Mapping[str, float]) -> str:
+    """A table of the points earned, function by function, and their sum."""
+    rows = [(graded.name, points.get(graded.name, 0.0), graded.points) for graded in exercise]
+    lines = [f"{name:>20}: {earned:g} of {most:g}" for name, earned, most in rows]
+    return "\n".join([*lines, f"{'total':>20}: {sum(points.values()):g} of {exercise.points:g} points"])
+
+
+def _case(graded: Graded, draw: Draw, function: Any, caller: Caller) -> _Case:
     arguments = graded.arguments(draw)
     returned = graded.oracle(*arguments.values())
     expected = [plain(value) for value in (returned if len(graded.outputs) > 1 else (returned,))]
@@ -93,7 +115,7 @@ def _case(graded: Graded, draw: Draw, function: Any) -> _Case:
         name=", ".join(numbers + sizes),
         arguments=arguments,
         expected=tuple(e for e in expected if not isinstance(e, str)),
-        outcome=call(function, arguments, graded.outputs),
+        outcome=caller(function, arguments, graded.outputs),
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from rnngrade.exercise import Exercise
-from rnngrade.report import Report, grade
+from rnngrade.report import Report, grade, summary
 
 __all__ = ["Check", "exercise", "exercise_names", "load"]
 
@@ -56,8 +56,4 @@ class Check:
 
     def summary(self) -> None:
         """Print the points earned so far, function by function."""
-        for graded in self._exercise:
-            report = self._reports.get(graded.name)
-            print(f"{graded.name:>20}: {report.points if report else 0:g} of {graded.points:g}")
-        total = sum(report.points for report in self._reports.values())
-        print(f"{'total':>20}: {total:g} of {self._exercise.points:g} points")
+        print(summary(self._exercise, {name: report.points for name, report in self._reports.items()}))

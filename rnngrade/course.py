@@ -1,0 +1,132 @@
+"""`rnngrade autograde` and `rnngrade status`: a class of an nbgrader course."""
+
+import argparse
+import sys
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+from nbgrader.apps.baseapp import NbGrader
+from nbgrader.coursedir import CourseDirectory
+from nbgrader.preprocessors import AssignLatePenalties
+from sqlalchemy.exc import SQLAlchemyError
+from tqdm import tqdm
+from traitlets import Dict, List, Unicode
+
+from rnngrade.grading.batch import Batch, Row, progress, rows_of
+from rnngrade.grading.gradebook import Book, NotReleased
+from rnngrade.grading.job import STATUSES, Settings
+from rnngrade.grading.workers import Local, OnDask, Workers
+from rnngrade.sandbox.box import NoSandbox, why_no_sandbox
+from rnngrade.sandbox.limits import Limits
+
+__all__ = ["RnnGrade", "autograde", "status"]
+
+
+class RnnGrade(NbGrader):
+    """The course's configuration: nbgrader's, with `c.RnnGrade.limits` and `c.RnnGrade.packages`."""
+
+    name = "rnngrade"
+    limits = Dict(help="Limits of one submission by name, such as {'cell': 60, 'memory': 2 * 2**30}.").tag(config=True)
+    packages = List(
+        Unicode(),
+        default_value=None,
+        allow_none=True,
+        help="Distributions that notebooks may import where they are graded, with what those need. None: what the "
+        "exercises of rnngrade say, and all that is installed where a notebook has none of them.",
+    ).tag(config=True)
+
+    def settings(self, unsafe: bool) -> Settings:
+        """How submissions are graded; ValueError for a limit that there is not."""
+        try:
+            limits = replace(Limits(), **self.limits)
+        except TypeError:
+            known = ", ".join(Limits.__dataclass_fields__)
+            raise ValueError(f"c.RnnGrade.limits is {self.limits}; the limits are {known}") from None
+        return Settings(limits, None if self.packages is None else tuple(self.packages), unsafe)
+
+
+def _course() -> tuple[RnnGrade, CourseDirectory]:
+    app = RnnGrade()
+    app.initialize([])
+    return app, CourseDirectory(parent=app)
+
+
+def autograde(asked: argparse.Namespace) -> int:
+    """Grade a class, with a progress bar, and print the rows that a person should look at."""
+    app, course = _course()
+    if not asked.unsafe and not asked.dask and (why := why_no_sandbox()):
+        return _stop(f"student code can't be walled in on this machine: {why}.\n--unsafe grades without a sandbox.")
+    book = workers = None
+    try:
+        book = Book(course.db_url, course.course_id, say=tqdm.write)
+        settings = app.settings(asked.unsafe)
+        batch = Batch(course, asked.assignment, book, AssignLatePenalties(parent=app), settings)
+        students = batch.students()
+        if unknown := sorted(set(asked.student or []) - set(students)):
+            return _stop(f"nothing was handed in by {', '.join(unknown)}")
+        students = asked.student or students
+        if not students:
+            return _stop(f"nothing was handed in for {asked.assignment}")
+        if asked.resume and not batch.journal.interrupted:
+            print("The last run came to its end; looking for what has changed since.")
+        workers = OnDask(asked.dask) if asked.dask else Local(max(1, min(asked.j, len(students))))
+        return _graded(batch, workers, students, asked)
+    except (NotReleased, NoSandbox, ValueError) as error:
+        return _stop(str(error))
+    except ImportError as error:
+        return _stop(f"{error}; grading on a cluster needs dask.distributed: pip install 'rnncore[cluster]'")
+    except (OSError, SQLAlchemyError) as error:
+        return _stop(f"{type(error).__name__}: {error}")
+    finally:
+        if workers is not None:
+            workers.close()
+        if book is not None:
+            book.close()
+
+
+def _graded(batch: Batch, workers: Workers, students: list[str], asked: argparse.Namespace) -> int:
+    rows: list[Row] = []
+    try:
+        for row in progress(batch.run(workers, students, force=asked.force, resume=asked.resume), len(students)):
+            rows.append(row)
+            if row.status != "graded":
+                tqdm.write(_line(row), file=sys.stdout)
+    except KeyboardInterrupt:
+        print(
+            f"\nInterrupted: {len(rows)} of {len(students)} are done, and saved. "
+            f"To go on: rnngrade autograde {asked.assignment} --resume"
+        )
+        return 130
+    finally:
+        table = batch.write_status()
+    print(f"{_counted(rows)}. All rows: {table}")
+    return 0
+
+
+def status(assignment: str) -> int:
+    """Print the row of each student, as it was last graded."""
+    _, course = _course()
+    rows = rows_of(course, assignment)
+    if not rows:
+        return _stop(f"nothing of {assignment} has been graded by rnngrade")
+    for row in rows:
+        print(_line(row))
+    print(_counted(rows))
+    return 0
+
+
+def _line(row: Row) -> str:
+    points = f"{row.score:g}/{row.most:g}"
+    return f"{row.student:<20} {row.status:<14} {points:>9}  {row.reason}".rstrip()
+
+
+def _counted(rows: Iterable[Row]) -> str:
+    counts: Any = Counter(row.status for row in rows)
+    return ", ".join(f"{counts[name]} {name}" for name in STATUSES if counts[name])
+
+
+def _stop(why: str) -> int:
+    print(f"rnngrade: {why}", file=sys.stderr)
+    return 1

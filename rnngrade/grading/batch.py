@@ -1,0 +1,285 @@
+"""Grades a class: whatever is handed in, each student gets one row, and nothing that is done is lost."""
+
+import csv
+import json
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbgrader.coursedir import CourseDirectory
+from nbgrader.preprocessors import AssignLatePenalties
+from sqlalchemy.exc import SQLAlchemyError
+from tqdm import tqdm
+
+from rnngrade.grading import intake
+from rnngrade.grading.gradebook import Book
+from rnngrade.grading.job import Assignment, Job, Result, Settings
+from rnngrade.grading.workers import Died, Workers, as_graded
+from rnngrade.sandbox.box import NoSandbox
+from rnngrade.spreadsheet import safe
+
+__all__ = ["Batch", "Row", "progress", "rows_of"]
+
+
+@dataclass
+class Row:
+    """What the instructor is told of one student."""
+
+    student: str
+    status: str
+    score: float
+    most: float
+    reason: str
+    fingerprint: str = ""
+    run: str = ""
+
+
+class Batch:
+    """One assignment's submissions, graded.
+
+    Args:
+        course: nbgrader's course directory.
+        assignment: its name.
+        book: the gradebook.
+        penalties: nbgrader's preprocessor that knows the plugin for late submissions.
+        settings: limits and the wall.
+    """
+
+    def __init__(
+        self, course: CourseDirectory, assignment: str, book: Book, penalties: AssignLatePenalties, settings: Settings
+    ) -> None:
+        self.course, self.name, self.book, self.penalties = course, assignment, book, penalties
+        self.settings = settings
+        self.folder = Path(course.root) / "grading" / assignment
+        self.assignment: Assignment = book.assignment(assignment, self._path(course.release_directory, "."))
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.journal = _Journal(self.folder / "journal.jsonl")
+        self.key = _key(Path(course.root) / "grading" / "key")
+
+    def students(self) -> list[str]:
+        """All who handed something in."""
+        marker = "\0student\0"
+        before, _, after = str(self._path(self.course.submitted_directory, marker)).partition(marker)
+        parent, prefix = Path(before).parent if not before.endswith(os.sep) else Path(before), ""
+        if not before.endswith(os.sep):
+            prefix = Path(before).name
+        found = [path.name for path in parent.iterdir()] if parent.is_dir() else []
+        names = [name.removeprefix(prefix) for name in found if name.startswith(prefix) and not name.startswith(".")]
+        return sorted(name for name in names if Path(f"{before}{name}{after}").is_dir())
+
+    def run(self, workers: Workers, students: list[str], *, force: bool, resume: bool) -> Iterator[Row]:
+        """Grade these students; a row for each as it is done, those that need no work first.
+
+        Submissions that are as they were when they were graded are left alone, unless `force`; with `resume` those
+        that the interrupted run had finished are.
+        """
+        run = self.journal.begin(resume)
+        pending: dict[str, Job] = {}
+
+        def jobs() -> Iterable[tuple[str, Any]]:
+            for student in students:
+                job = self._job(student)
+                row = self.journal.rows.get(student)
+                same = row is not None and row.fingerprint == job.fingerprint
+                if row is not None and same and (row.run == run or not force):
+                    left.append(row)
+                    continue
+                pending[student] = job
+                yield student, job.to_json
+
+        left: list[Row] = []
+        for student, outcome in as_graded(workers, jobs()):
+            yield from _drained(left)
+            job = pending.pop(student)
+            result = self._result(student, outcome)
+            try:
+                row = self._finish(job, result)
+            except (OSError, UnicodeError, ValueError, SQLAlchemyError) as error:
+                why = f"graded, but not written down: {type(error).__name__}: {error}"
+                row = Row(student, "needs review", 0.0, 0.0, " ".join(why.split())[:300])
+            row.fingerprint, row.run = job.fingerprint, run
+            self.journal.add(row)
+            yield row
+        yield from _drained(left)
+        self.journal.end()
+
+    def write_status(self) -> Path:
+        """The table of all rows, for a spreadsheet."""
+        path = self.folder / "status.csv"
+        with open(path.with_suffix(".new"), "w", encoding="utf-8", newline="") as file:
+            table = csv.writer(file)
+            table.writerow(["student_id", "status", "score", "max_score", "reason"])
+            for row in sorted(self.journal.rows.values(), key=lambda row: row.student):
+                table.writerow([safe(row.student), row.status, row.score, row.most, safe(row.reason)])
+        path.with_suffix(".new").replace(path)
+        return path
+
+    def _path(self, step: str, student: str) -> Path:
+        return Path(self.course.format_path(step, student, self.name))
+
+    def _job(self, student: str) -> Job:
+        folder = intake.read_folder(self._path(self.course.submitted_directory, student))
+        return Job(self.assignment, student, folder.files, folder.notes, self.key, self.settings)
+
+    def _result(self, student: str, outcome: str | BaseException) -> Result:
+        if isinstance(outcome, str):
+            return Result.from_json(outcome)
+        if isinstance(outcome, NoSandbox):
+            raise outcome
+        result = Result(student, died=True)
+        if isinstance(outcome, Died):
+            result.lower_to("needs review", "whoever graded this died of it twice")
+        else:
+            result.lower_to("needs review", f"the grader failed: {type(outcome).__name__}: {outcome}"[:300])
+        return result
+
+    def _finish(self, job: Job, result: Result) -> Row:
+        """Files, gradebook, row: in an order in which a power cut leaves nothing half done that is not done again."""
+        made = self.folder / "new"
+        shutil.rmtree(made, ignore_errors=True)
+        made.mkdir()
+        if result.notebooks:
+            for name, data in job.files.items():
+                if not name.endswith(".ipynb"):
+                    _write(made / name, data)
+            for name, notebook in result.notebooks.items():
+                text = nbformat.writes(nbformat.from_dict(notebook))
+                _write(made / f"{name}.ipynb", text.encode("utf-8", "replace"))
+        source = self._path(self.course.submitted_directory, job.student)
+        if (source / "timestamp.txt").is_file():
+            _write(made / "timestamp.txt", (source / "timestamp.txt").read_bytes())
+        score, most = self.book.record(self.name, result, self._timestamp(source, result), self.penalties)
+        self._replace(self._path(self.course.autograded_directory, job.student), made, job.student)
+        reason = "; ".join(dict.fromkeys(reason.replace("\n", " ") for reason in result.reasons))
+        return Row(job.student, result.status, score, most, reason)
+
+    def _timestamp(self, source: Path, result: Result) -> Any:
+        try:
+            return self.course.get_existing_timestamp(str(source))
+        except (ValueError, OverflowError, OSError):
+            result.reasons.append("its timestamp.txt can't be read: not counted as late")
+            return None
+
+    def _replace(self, place: Path, made: Path, student: str) -> None:
+        """Put the new files in place; those that were there, if they differ, go to the archive."""
+        if place.is_dir() and not _same(place, made):
+            stamp = time.strftime("%Y-%m-%d_%H-%M-%S")
+            archive = self.folder / "archive" / student / f"{stamp}-{secrets.token_hex(2)}"
+            archive.parent.mkdir(parents=True, exist_ok=True)
+            shutil.move(place, archive)
+        elif place.is_dir():
+            shutil.rmtree(place)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if any(made.glob("*.ipynb")):
+            made.rename(place)
+        else:
+            shutil.rmtree(made)
+
+
+def _drained(rows: list[Row]) -> Iterator[Row]:
+    while rows:
+        yield rows.pop(0)
+
+
+def _write(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    path.chmod(0o644)
+
+
+def _same(one: Path, other: Path) -> bool:
+    files = [
+        {path.relative_to(root): path.read_bytes() for path in root.rglob("*") if path.is_file()}
+        for root in (one, other)
+    ]
+    return files[0] == files[1]
+
+
+def _key(path: Path) -> str:
+    """The secret from which the inputs are drawn; made once for a course, and readable for its owner alone."""
+    try:
+        return path.read_text(encoding="ascii").strip()
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with open(descriptor, "w", encoding="ascii") as file:
+            file.write(secrets.token_hex(32))
+        return _key(path)
+
+
+class _Journal:
+    """The rows, one line each as they are done; the last one of a student counts. A torn last line is passed over."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.rows: dict[str, Row] = {}
+        self._open_run = ""
+        text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+        self._torn = bool(text) and not text.endswith("\n")
+        for line in text.splitlines():
+            try:
+                entry = json.loads(line)
+            except ValueError:
+                continue
+            if "row" in entry:
+                self.rows[entry["row"]["student"]] = Row(**entry["row"])
+            elif "begin" in entry:
+                self._open_run = entry["begin"]
+            elif "end" in entry:
+                self._open_run = ""
+
+    @property
+    def interrupted(self) -> bool:
+        """The last run did not come to its end."""
+        return bool(self._open_run)
+
+    def begin(self, resume: bool) -> str:
+        """The name of the run that begins, or of the one that is taken up again."""
+        if resume and self._open_run:
+            return self._open_run
+        self._open_run = secrets.token_hex(8)
+        self._append({"begin": self._open_run})
+        return self._open_run
+
+    def add(self, row: Row) -> None:
+        """Write down one row."""
+        self.rows[row.student] = row
+        self._append({"row": asdict(row)})
+
+    def end(self) -> None:
+        """The run has come to its end."""
+        self._append({"end": self._open_run})
+        self._open_run = ""
+
+    def _append(self, entry: dict[str, Any]) -> None:
+        with open(self._path, "a", encoding="utf-8") as file:
+            file.write("\n" * self._torn + json.dumps(entry) + "\n")
+            self._torn = False
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def rows_of(course: CourseDirectory, assignment: str) -> list[Row]:
+    """The last row of each student."""
+    journal = _Journal(Path(course.root) / "grading" / assignment / "journal.jsonl")
+    return sorted(journal.rows.values(), key=lambda row: row.student)
+
+
+def progress(rows: Iterator[Row], total: int) -> Iterator[Row]:
+    """The same rows, with a bar that tells how many are done, how many of them are not plainly graded, and the time left."""
+    troubled = 0
+    with tqdm(total=total, unit="student", dynamic_ncols=True) as bar:
+        for row in rows:
+            troubled += row.status != "graded"
+            bar.set_postfix_str(f"{troubled} to look at", refresh=False)
+            bar.update()
+            yield row

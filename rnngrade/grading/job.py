@@ -1,0 +1,132 @@
+"""What goes out to be graded and what comes back: plain data, as JSON text, whatever lies between."""
+
+import base64
+import dataclasses
+import hashlib
+import hmac
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from rnngrade.sandbox.limits import Limits
+
+__all__ = ["STATUSES", "Assignment", "Job", "Released", "Result", "Settings"]
+
+STATUSES = ("graded", "partly graded", "needs review", "ungradable")
+"""From the best to the worst."""
+
+
+@dataclass(frozen=True)
+class Released:
+    """One notebook of an assignment: as students got it, and the sources and checksums that the gradebook has."""
+
+    notebook: dict[str, Any]
+    tests: dict[str, list[str]]
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """What was released."""
+
+    name: str
+    notebooks: dict[str, Released]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How it is graded: limits; distributions that notebooks may import (None: what their exercises say); the wall."""
+
+    limits: Limits = Limits()
+    packages: tuple[str, ...] | None = None
+    unsafe: bool = False
+
+
+@dataclass(frozen=True)
+class Job:
+    """One student's submission, and all that is needed to grade it."""
+
+    assignment: Assignment
+    student: str
+    files: dict[str, bytes]
+    notes: list[str]
+    key: str  # secret of the course
+    settings: Settings = Settings()
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes when what was handed in, what was released, or how it is graded changes."""
+        text = json.dumps([dataclasses.asdict(self.assignment), dataclasses.asdict(self.settings)], sort_keys=True)
+        digest = hashlib.sha256(text.encode())
+        for name, data in sorted(self.files.items()):
+            digest.update(repr((name, len(data))).encode() + data)
+        return digest.hexdigest()
+
+    def seed(self, notebook: str) -> int:
+        """Of the inputs that this submission is marked by: the same in each run, and not to be known without the key."""
+        handed_in = hashlib.sha256(b"".join(data for _, data in sorted(self.files.items()))).hexdigest()
+        text = "\0".join([self.assignment.name, notebook, self.student, handed_in])
+        return int.from_bytes(hmac.digest(bytes.fromhex(self.key), text.encode("utf-8", "surrogatepass"), "sha256")[:8])
+
+    def to_json(self) -> str:
+        """As text."""
+        tree = dataclasses.asdict(self)
+        tree["files"] = {name: base64.b64encode(data).decode() for name, data in self.files.items()}
+        return json.dumps(tree)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Job":
+        """From `to_json`'s text."""
+        tree = json.loads(text)
+        settings, assignment = tree["settings"], tree["assignment"]
+        return cls(
+            assignment=Assignment(
+                assignment["name"], {name: Released(**value) for name, value in assignment["notebooks"].items()}
+            ),
+            student=tree["student"],
+            files={name: base64.b64decode(data) for name, data in tree["files"].items()},
+            notes=tree["notes"],
+            key=tree["key"],
+            settings=Settings(
+                Limits(**settings["limits"]),
+                None if settings["packages"] is None else tuple(settings["packages"]),
+                settings["unsafe"],
+            ),
+        )
+
+
+@dataclass
+class Result:
+    """What came of it.
+
+    Attributes:
+        student: whose.
+        status: one of STATUSES.
+        reasons: why, in plain words; the first is the most important.
+        notebooks: the notebooks as they ran, by name.
+        untouched: for each of them the answers that are still the released stub.
+        died: whoever graded it died of it, so that nobody knows what it is worth.
+    """
+
+    student: str
+    status: str = STATUSES[0]
+    reasons: list[str] = field(default_factory=list)
+    notebooks: dict[str, dict[str, Any]] = field(default_factory=dict)
+    untouched: dict[str, list[str]] = field(default_factory=dict)
+    died: bool = False
+
+    def lower_to(self, status: str, reason: str) -> None:
+        """Lower the status to this one, unless it is lower already, and say why."""
+        if STATUSES.index(status) > STATUSES.index(self.status):
+            self.status = status
+            self.reasons.insert(0, reason)
+        else:
+            self.reasons.append(reason)
+
+    def to_json(self) -> str:
+        """As text."""
+        return json.dumps(dataclasses.asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> "Result":
+        """From `to_json`'s text."""
+        return cls(**json.loads(text))

@@ -1,0 +1,134 @@
+"""Grades one submission: read, restored, run behind the wall. Runs anywhere, and touches no gradebook."""
+
+import atexit
+import threading
+
+import nbformat
+from nbformat.v4 import new_markdown_cell, new_output
+
+from rnngrade.checks import exercise, exercise_names
+from rnngrade.grading import intake
+from rnngrade.grading.cells import is_examined, is_graded, is_solution
+from rnngrade.grading.job import Job, Released, Result, Settings
+from rnngrade.grading.restore import restore
+from rnngrade.grading.run import examined, run
+from rnngrade.sandbox.box import Sandbox
+
+__all__ = ["grade_submission"]
+
+_NO_MARKUP = {ord(character): f"&#{ord(character)};" for character in "&<>*_`[]$\\!#|"}
+_here = threading.local()  # a sandbox runs one notebook at a time: each thread has its own
+
+
+def grade_submission(job: str) -> str:
+    """The Result of a Job, both as JSON text.
+
+    Raises:
+        NoSandbox: there is none on this machine.
+    """
+    return _grade(Job.from_json(job)).to_json()
+
+
+def _grade(job: Job) -> Result:
+    result = Result(job.student)
+    wanted = list(job.assignment.notebooks)
+    found, notes = intake.matched(list(job.files), wanted)
+    files, more = intake.beside(job.files, list(found.values()))
+    missing = [name for name in wanted if name not in found]
+    said = [*job.notes, *more]
+    for note in notes:
+        if any(note.startswith(f"{name}.ipynb is missing") for name in missing):
+            result.lower_to("partly graded" if found else "ungradable", note)
+            result.notebooks |= {
+                name: _explained(job, name, note) for name in missing if note.startswith(f"{name}.ipynb ")
+            }
+        else:
+            said.append(note)
+    unreadable = []
+    for name, file in found.items():
+        try:
+            submitted, mended = intake.notebook(job.files[file])
+        except intake.Unreadable as error:
+            unreadable.append(name)
+            result.lower_to("partly graded", f"{file}: {error}")
+            result.notebooks[name] = _explained(job, name, f"{file}: {error}")
+            continue
+        said += mended
+        _grade_notebook(job, name, submitted, files, result, said)
+    if len(unreadable) + len(missing) == len(wanted):
+        result.status = "ungradable"
+    if result.untouched and all(
+        len(ids) == len(_answers(job.assignment.notebooks[name])) > 0 for name, ids in result.untouched.items()
+    ):
+        result.reasons.append("no response")
+    result.reasons += said
+    if result.reasons:
+        for name, made in result.notebooks.items():
+            result.notebooks[name] = _with_reasons(made, result.reasons)
+    return result
+
+
+def _with_reasons(made: nbformat.NotebookNode, reasons: list[str]) -> nbformat.NotebookNode:
+    """The notebook with what was noticed in a cell at its top, where the student sees it."""
+    lines = [f"- {reason.translate(_NO_MARKUP)}" for reason in reasons]
+    cell = new_markdown_cell("\n".join(["**Noticed while grading**", "", *lines]), id="noticed-while-grading")
+    return nbformat.NotebookNode(made | {"cells": [cell, *made.cells]})
+
+
+def _explained(job: Job, name: str, why: str) -> nbformat.NotebookNode:
+    """What a student gets back in place of a notebook that could not be read: the release, worth nothing, and why."""
+    made = nbformat.from_dict(job.assignment.notebooks[name].notebook)
+    for cell in made.cells:
+        if is_examined(cell):
+            cell.outputs = [new_output("error", ename="NotGraded", evalue=why, traceback=[f"NotGraded: {why}"])]
+    return made
+
+
+def _answers(released: Released) -> list[nbformat.NotebookNode]:
+    return [cell for cell in nbformat.from_dict(released.notebook).cells if is_solution(cell)]
+
+
+def _grade_notebook(
+    job: Job,
+    name: str,
+    submitted: nbformat.NotebookNode,
+    files: dict[str, bytes],
+    result: Result,
+    said: list[str],
+) -> None:
+    released = job.assignment.notebooks[name]
+    restored = restore(submitted, nbformat.from_dict(released.notebook), released.tests)
+    marked = examined(nbformat.from_dict(released.notebook))
+    marked = {cell: asked for cell, asked in marked.items() if asked[0] in exercise_names()}
+    packages = job.settings.packages
+    if packages is None:
+        exercises = {exercise for exercise, _ in marked.values()}
+        packages = tuple(sorted({package for name in exercises for package in exercise(name).packages}))
+    ran = run(restored.notebook, _sandbox(packages, job.settings), files, job.seed(name), marked)
+    for doubt in restored.doubts:
+        result.lower_to("needs review", doubt)
+    matter = {
+        grade_id for grade_id, cell in _by_name(restored.notebook).items() if is_graded(cell) or is_solution(cell)
+    }
+    for trouble in ran.troubles:
+        result.lower_to("partly graded" if trouble.cell in matter else "graded", f"{trouble.cell}: {trouble.says}")
+    said += [*restored.notes, *ran.notes]
+    result.notebooks[name] = restored.notebook
+    result.untouched[name] = sorted(restored.untouched)
+
+
+def _by_name(notebook: nbformat.NotebookNode) -> dict[str, nbformat.NotebookNode]:
+    return {cell.metadata.nbgrader.grade_id: cell for cell in notebook.cells if "nbgrader" in cell.metadata}
+
+
+def _sandbox(packages: tuple[str, ...], settings: Settings) -> Sandbox:
+    """The sandbox of this thread; another one where something else is asked for."""
+    wanted = packages, settings.limits, settings.unsafe
+    standing: Sandbox | None = getattr(_here, "sandbox", None)
+    if standing is not None and (standing.packages, standing.limits, standing.unsafe) != wanted:
+        standing.close()
+        standing = None
+    if standing is None:
+        standing = _here.sandbox = Sandbox(*wanted)
+        atexit.register(standing.close)
+    return standing
