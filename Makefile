@@ -15,7 +15,7 @@ export PIP_CONSTRAINT := constraints.txt
 export PIP_BUILD_CONSTRAINT := constraints.txt
 export JUPYTER_PLATFORM_DIRS := 1
 
-.PHONY: help book test exercises lab serve bench clean distclean
+.PHONY: help book test exercises lab check serve bench clean distclean
 
 help: ## what there is to make
 	@sed -n 's/^\([a-z]*\):.*## /\1 /p' Makefile | while read -r name text; do printf '  make %-10s  %s\n' "$$name" "$$text"; done
@@ -52,6 +52,10 @@ exercises: .venv/.has-exercises ## make exercises/ from solutions/
 lab: .venv/.has-lab ## JupyterLab on the exercises, in a copy that is yours: work/
 	@mkdir -p work && for folder in exercises/*; do [ -e work/$${folder#*/} ] || cp -r $$folder work/; done
 	@cd work && jupyter lab $(ARGS)
+
+check: .venv/.has-lab ## your own notebook, graded: make check NOTEBOOK=work/03_bptt/03_bptt.ipynb
+	@[ -n "$(NOTEBOOK)" ] || { $(call stop,which one? make check NOTEBOOK=work/03_bptt/03_bptt.ipynb); }
+	@rnngrade check "$(NOTEBOOK)"
 
 serve: book ## the book on http://127.0.0.1:8000 (or PORT=…)
 	@echo "· The book is on http://127.0.0.1:$(PORT) until Ctrl-C"

@@ -1,4 +1,4 @@
-"""The course, for plain nbgrader. Run its commands in this folder."""
+"""The course, for nbgrader and rnngrade. Run their commands in this folder."""
 
 c = get_config()  # noqa: F821
 
@@ -6,6 +6,22 @@ c.CourseDirectory.course_id = "rnn"
 c.CourseDirectory.source_directory = "_build/source"  # made from solutions/ by `make exercises`
 c.CourseDirectory.release_directory = "exercises"
 
-c.Execute.timeout = 60  # seconds for one cell; then it is interrupted, earns 0, and the rest goes on
-c.LimitOutput.max_lines = 400
-c.LimitOutput.max_traceback = 20
+# `nbgrader autograde`, and the formgrader's button: restored notebooks, run behind a wall.
+c.Autograde.sanitize_preprocessors = ["rnngrade.plugins.Restore"]
+c.Autograde.autograde_preprocessors = [
+    "rnngrade.plugins.Execute",
+    "nbgrader.preprocessors.SaveAutoGrades",
+    "nbgrader.preprocessors.AssignLatePenalties",
+]
+c.RnnGrade.limits = {"cell": 60, "total": 600}  # seconds
+
+# Feedback without hidden tests, and with no program of a student's in the page.
+c.GenerateFeedback.preprocessors = [
+    "nbgrader.preprocessors.GetGrades",
+    "rnngrade.plugins.HideTests",
+    "nbconvert.preprocessors.CSSHTMLHeaderPreprocessor",
+]
+c.HTMLExporter.sanitize_html = True
+
+c.ExportApp.plugin_class = "rnngrade.plugins.CsvExport"
+c.ZipCollectApp.extractor_plugin = "rnngrade.plugins.Extractor"

@@ -13,6 +13,7 @@ from nbgrader.preprocessors import AssignLatePenalties
 from sqlalchemy.exc import SQLAlchemyError
 from tqdm import tqdm
 from traitlets import Dict, List, Unicode
+from traitlets.config import LoggingConfigurable
 
 from rnngrade.grading.batch import Batch, Row, progress, rows_of
 from rnngrade.grading.gradebook import Book, NotReleased
@@ -24,10 +25,9 @@ from rnngrade.sandbox.limits import Limits
 __all__ = ["RnnGrade", "autograde", "status"]
 
 
-class RnnGrade(NbGrader):
-    """The course's configuration: nbgrader's, with `c.RnnGrade.limits` and `c.RnnGrade.packages`."""
+class RnnGrade(LoggingConfigurable):
+    """What nbgrader_config.py says of the grader: `c.RnnGrade.limits` and `c.RnnGrade.packages`."""
 
-    name = "rnngrade"
     limits = Dict(help="Limits of one submission by name, such as {'cell': 60, 'memory': 2 * 2**30}.").tag(config=True)
     packages = List(
         Unicode(),
@@ -47,8 +47,15 @@ class RnnGrade(NbGrader):
         return Settings(limits, None if self.packages is None else tuple(self.packages), unsafe)
 
 
-def _course() -> tuple[RnnGrade, CourseDirectory]:
-    app = RnnGrade()
+class _App(NbGrader):
+    """Reads nbgrader_config.py as nbgrader's own commands do."""
+
+    name = "rnngrade"
+    classes = List([CourseDirectory, RnnGrade])
+
+
+def _course() -> tuple[NbGrader, CourseDirectory]:
+    app = _App()
     app.initialize([])
     return app, CourseDirectory(parent=app)
 
@@ -61,7 +68,7 @@ def autograde(asked: argparse.Namespace) -> int:
     book = workers = None
     try:
         book = Book(course.db_url, course.course_id, say=tqdm.write)
-        settings = app.settings(asked.unsafe)
+        settings = RnnGrade(parent=app).settings(asked.unsafe)
         batch = Batch(course, asked.assignment, book, AssignLatePenalties(parent=app), settings)
         students = batch.students()
         if unknown := sorted(set(asked.student or []) - set(students)):

@@ -92,7 +92,7 @@ class Exercise:
         name: of the notebook.
         graded: its functions.
         cases: how many draws each function is tried on.
-        packages: what can be imported where it is graded, beside Python and NumPy; nothing that already holds the answer.
+        packages: what can be imported where it is graded, beside NumPy; nothing that already holds the answer.
     """
 
     name: str

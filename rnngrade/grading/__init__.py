@@ -1,1 +1,1 @@
-"""From what students handed in to marks: `submission` grades one of them, `batch` a class, `gradebook` writes it down."""
+"""From what students handed in to marks: `submission` grades one, `batch` a class, `gradebook` writes it down."""

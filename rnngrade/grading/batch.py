@@ -1,5 +1,6 @@
 """Grades a class: whatever is handed in, each student gets one row, and nothing that is done is lost."""
 
+import contextlib
 import csv
 import json
 import os
@@ -24,7 +25,7 @@ from rnngrade.grading.workers import Died, Workers, as_graded
 from rnngrade.sandbox.box import NoSandbox
 from rnngrade.spreadsheet import safe
 
-__all__ = ["Batch", "Row", "progress", "rows_of"]
+__all__ = ["Batch", "Row", "course_key", "progress", "rows_of"]
 
 
 @dataclass
@@ -60,7 +61,7 @@ class Batch:
         self.assignment: Assignment = book.assignment(assignment, self._path(course.release_directory, "."))
         self.folder.mkdir(parents=True, exist_ok=True)
         self.journal = _Journal(self.folder / "journal.jsonl")
-        self.key = _key(Path(course.root) / "grading" / "key")
+        self.key = course_key(course)
 
     def students(self) -> list[str]:
         """All who handed something in."""
@@ -204,16 +205,16 @@ def _same(one: Path, other: Path) -> bool:
     return files[0] == files[1]
 
 
-def _key(path: Path) -> str:
-    """The secret from which the inputs are drawn; made once for a course, and readable for its owner alone."""
-    try:
-        return path.read_text(encoding="ascii").strip()
-    except FileNotFoundError:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with open(descriptor, "w", encoding="ascii") as file:
-            file.write(secrets.token_hex(32))
-        return _key(path)
+def course_key(course: CourseDirectory) -> str:
+    """The secret from which inputs are drawn: made once for a course, and for its owner alone to read."""
+    path = Path(course.root) / "grading" / "key"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with (
+        contextlib.suppress(FileExistsError),
+        open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file,
+    ):
+        file.write(secrets.token_hex(32))
+    return path.read_text(encoding="ascii").strip()
 
 
 class _Journal:
@@ -275,7 +276,7 @@ def rows_of(course: CourseDirectory, assignment: str) -> list[Row]:
 
 
 def progress(rows: Iterator[Row], total: int) -> Iterator[Row]:
-    """The same rows, with a bar that tells how many are done, how many of them are not plainly graded, and the time left."""
+    """The same rows, with a bar: how many are done, how many of those are to be looked at, and the time left."""
     troubled = 0
     with tqdm(total=total, unit="student", dynamic_ncols=True) as bar:
         for row in rows:

@@ -36,7 +36,7 @@ class Assignment:
 class Settings:
     """How it is graded: limits; distributions that notebooks may import (None: what their exercises say); the wall."""
 
-    limits: Limits = Limits()
+    limits: Limits = field(default_factory=Limits)
     packages: tuple[str, ...] | None = None
     unsafe: bool = False
 
@@ -50,7 +50,7 @@ class Job:
     files: dict[str, bytes]
     notes: list[str]
     key: str  # secret of the course
-    settings: Settings = Settings()
+    settings: Settings = field(default_factory=Settings)
 
     @property
     def fingerprint(self) -> str:
@@ -62,7 +62,7 @@ class Job:
         return digest.hexdigest()
 
     def seed(self, notebook: str) -> int:
-        """Of the inputs that this submission is marked by: the same in each run, and not to be known without the key."""
+        """Of the inputs that this submission is marked by: the same in each run, a secret without the key."""
         handed_in = hashlib.sha256(b"".join(data for _, data in sorted(self.files.items()))).hexdigest()
         text = "\0".join([self.assignment.name, notebook, self.student, handed_in])
         return int.from_bytes(hmac.digest(bytes.fromhex(self.key), text.encode("utf-8", "surrogatepass"), "sha256")[:8])

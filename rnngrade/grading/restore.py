@@ -88,7 +88,7 @@ def restore(submitted: NotebookNode, released: NotebookNode, tests: Mapping[str,
 
 
 def _names(submitted: NotebookNode, wanted: Mapping[str, NotebookNode]) -> list[str]:
-    """For each submitted cell the released cell that it is, or ""; by its metadata, or else its id, or else its text."""
+    """For each submitted cell the released cell that it is, or ""; by its metadata, or its id, or its text."""
     names = [name if (name := grade_id(cell)) in wanted else "" for cell in submitted.cells]
     for told in (_by_id, _by_text):
         for index, cell in enumerate(submitted.cells):

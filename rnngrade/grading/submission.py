@@ -11,10 +11,11 @@ from rnngrade.grading import intake
 from rnngrade.grading.cells import is_examined, is_graded, is_solution
 from rnngrade.grading.job import Job, Released, Result, Settings
 from rnngrade.grading.restore import restore
-from rnngrade.grading.run import examined, run
+from rnngrade.grading.run import Run, examined, run
 from rnngrade.sandbox.box import Sandbox
+from rnngrade.sandbox.packages import everything_installed
 
-__all__ = ["grade_submission"]
+__all__ = ["grade_submission", "run_notebook"]
 
 _NO_MARKUP = {ord(character): f"&#{ord(character)};" for character in "&<>*_`[]$\\!#|"}
 _here = threading.local()  # a sandbox runs one notebook at a time: each thread has its own
@@ -98,13 +99,7 @@ def _grade_notebook(
 ) -> None:
     released = job.assignment.notebooks[name]
     restored = restore(submitted, nbformat.from_dict(released.notebook), released.tests)
-    marked = examined(nbformat.from_dict(released.notebook))
-    marked = {cell: asked for cell, asked in marked.items() if asked[0] in exercise_names()}
-    packages = job.settings.packages
-    if packages is None:
-        exercises = {exercise for exercise, _ in marked.values()}
-        packages = tuple(sorted({package for name in exercises for package in exercise(name).packages}))
-    ran = run(restored.notebook, _sandbox(packages, job.settings), files, job.seed(name), marked)
+    ran = run_notebook(job, name, restored.notebook, files)
     for doubt in restored.doubts:
         result.lower_to("needs review", doubt)
     matter = {
@@ -115,6 +110,18 @@ def _grade_notebook(
     said += [*restored.notes, *ran.notes]
     result.notebooks[name] = restored.notebook
     result.untouched[name] = sorted(restored.untouched)
+
+
+def run_notebook(job: Job, name: str, notebook: nbformat.NotebookNode, files: dict[str, bytes]) -> Run:
+    """Run a restored notebook behind the wall, with what its exercises let it import; see `run.run`."""
+    released = nbformat.from_dict(job.assignment.notebooks[name].notebook)
+    marked = {cell: asked for cell, asked in examined(released).items() if asked[0] in exercise_names()}
+    packages = job.settings.packages
+    if packages is None:
+        exercises = {exercise for exercise, _ in marked.values()}
+        packages = tuple(sorted({package for name in exercises for package in exercise(name).packages}))
+        packages = packages if marked else everything_installed()
+    return run(notebook, _sandbox(packages, job.settings), files, job.seed(name), marked)
 
 
 def _by_name(notebook: nbformat.NotebookNode) -> dict[str, nbformat.NotebookNode]:

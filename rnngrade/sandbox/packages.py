@@ -6,7 +6,7 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
-__all__ = ["NotInstalled", "closure", "importable"]
+__all__ = ["NotInstalled", "closure", "everything_installed", "importable"]
 
 _HERE = Path(__file__).parent
 _OURS = ("__init__.py", "exercise.py", "outcome.py", "wire.py")
@@ -41,6 +41,15 @@ def closure(names: tuple[str, ...]) -> list[metadata.Distribution]:
             if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
                 waiting.append((requirement.name, False))
     return list(found.values())
+
+
+def everything_installed() -> tuple[str, ...]:
+    """All distributions here, but for this project's own and those that are installed in place."""
+    names = {d.metadata["Name"]: d.files or [] for d in metadata.distributions()}
+    kept = {
+        name for name, files in names.items() if any(len(file.parts) > 1 and file.suffix == ".py" for file in files)
+    }
+    return tuple(sorted(kept - {"rnncore"}))
 
 
 def importable(names: tuple[str, ...]) -> dict[str, Path]:

@@ -1,0 +1,182 @@
+"""What plugs into nbgrader's own commands and its formgrader: see nbgrader_config.py for how they are named there.
+
+`Restore` and `Execute` put the wall and the restored notebook into `nbgrader autograde` and the formgrader's button;
+`HideTests` keeps hidden tests out of feedback; `CsvExport` writes tables that are valid and safe to open; `Extractor`
+refuses archives that would write elsewhere.
+"""
+
+import contextlib
+import csv
+import re
+import shutil
+import stat
+import tarfile
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbgrader.api import Gradebook, MissingEntry
+from nbgrader.coursedir import CourseDirectory
+from nbgrader.plugins import ExportPlugin, ExtractorPlugin
+from nbgrader.preprocessors import NbGraderPreprocessor
+from traitlets import Bool
+
+from rnngrade.course import RnnGrade
+from rnngrade.grading import intake
+from rnngrade.grading.batch import course_key
+from rnngrade.grading.cells import is_examined
+from rnngrade.grading.gradebook import Book
+from rnngrade.grading.job import Job
+from rnngrade.grading.restore import restore
+from rnngrade.grading.submission import run_notebook
+from rnngrade.spreadsheet import safe
+
+__all__ = ["CsvExport", "Execute", "Extractor", "HideTests", "Restore"]
+
+
+class _OfAssignment(NbGraderPreprocessor):
+    """A preprocessor that knows what was released."""
+
+    def _job(self, resources: Any, files: dict[str, bytes]) -> Job:
+        about, course = resources["nbgrader"], CourseDirectory(parent=self)
+        settings = RnnGrade(parent=self).settings(unsafe=getattr(self, "unsafe", False))
+        book = Book(about["db_url"], course.course_id, say=self.log.warning)
+        try:
+            folder = Path(course.format_path(course.release_directory, ".", about["assignment"]))
+            assignment = book.assignment(about["assignment"], folder)
+        finally:
+            book.close()
+        return Job(assignment, about["student"], files, [], course_key(course), settings)
+
+
+class Restore(_OfAssignment):
+    """In place of nbgrader's sanitize_preprocessors: the released notebook with the student's answers in it."""
+
+    def preprocess(self, nb: nbformat.NotebookNode, resources: Any) -> tuple[nbformat.NotebookNode, Any]:
+        """Restore, and log what had to be mended."""
+        released = self._job(resources, {}).assignment.notebooks[resources["nbgrader"]["notebook"]]
+        cleaned, _ = intake.notebook(nbformat.writes(nb).encode("utf-8", "replace"))
+        restored = restore(cleaned, nbformat.from_dict(released.notebook), released.tests)
+        for note in (*restored.notes, *restored.doubts):
+            self.log.warning("%s: %s", resources["nbgrader"]["student"], note)
+        return restored.notebook, resources
+
+
+class Execute(_OfAssignment):
+    """In place of nbgrader's Execute: the notebook runs behind the wall, and marks are given outside it."""
+
+    unsafe = Bool(False, help="Run student code without a sandbox.").tag(config=True)
+
+    def preprocess(self, nb: nbformat.NotebookNode, resources: Any) -> tuple[nbformat.NotebookNode, Any]:
+        """Run it, and log what did not run to its end; NoSandbox where there is none."""
+        folder = Path(resources.get("metadata", {}).get("path", "."))
+        name = resources["nbgrader"]["notebook"]
+        files = intake.read_folder(folder).files | {f"{name}.ipynb": nbformat.writes(nb).encode("utf-8", "replace")}
+        job = self._job(resources, files)
+        beside, notes = intake.beside(files, [f"{name}.ipynb"])
+        ran = run_notebook(job, name, nb, beside)
+        for note in (*notes, *(f"{trouble.cell}: {trouble.says}" for trouble in ran.troubles), *ran.notes):
+            self.log.warning("%s: %s", resources["nbgrader"]["student"], note)
+        return nb, resources
+
+
+class HideTests(NbGraderPreprocessor):
+    """For feedback: takes hidden tests out of the cells, and out of what they say when they fail."""
+
+    def preprocess_cell(self, cell: nbformat.NotebookNode, resources: Any, index: int) -> tuple[Any, Any]:
+        """The cell without its hidden tests."""
+        if not is_examined(cell):
+            return cell, resources
+        shown = re.sub(r"(?ms)^[^\n]*BEGIN HIDDEN TESTS.*?(END HIDDEN TESTS[^\n]*\n?|\Z)", "", cell.source)
+        if shown != cell.source:
+            cell.source = shown
+            for output in cell.outputs:
+                if output.output_type == "error":
+                    output.traceback = [f"{output.ename}: {output.evalue}".rstrip(": ")]
+        return cell, resources
+
+
+class CsvExport(ExportPlugin):
+    """nbgrader's table of grades, as CSV that any program reads rightly and no spreadsheet takes for a formula."""
+
+    COLUMNS = (
+        "assignment",
+        "duedate",
+        "timestamp",
+        "student_id",
+        "last_name",
+        "first_name",
+        "email",
+        "raw_score",
+        "late_submission_penalty",
+        "score",
+        "max_score",
+    )
+
+    def export(self, gradebook: Gradebook) -> None:
+        """Write the table to `self.to`, or grades.csv."""
+        path = self.to or "grades.csv"
+        self.log.info("Exporting grades to %s", path)
+        with open(path, "w", encoding="utf-8", newline="") as file:
+            table = csv.writer(file)
+            table.writerow(self.COLUMNS)
+            for assignment in gradebook.assignments:
+                for student in gradebook.students:
+                    if self._wanted(self.assignment, assignment.name) and self._wanted(self.student, student.id):
+                        table.writerow(self._row(gradebook, assignment, student))
+
+    @staticmethod
+    def _wanted(names: list[Any], name: str) -> bool:
+        return not names or name in map(str, names)
+
+    @staticmethod
+    def _row(gradebook: Gradebook, assignment: Any, student: Any) -> list[Any]:
+        timestamp, score, penalty = "", 0.0, 0.0
+        with contextlib.suppress(MissingEntry):
+            submission = gradebook.find_submission(assignment.name, student.id)
+            timestamp = submission.timestamp or ""
+            score, penalty = submission.score, submission.late_submission_penalty or 0.0
+        who = [safe(value) for value in (student.id, student.last_name, student.first_name, student.email)]
+        points = [score, penalty, max(0.0, score - penalty), assignment.max_score]
+        return [safe(assignment.name), assignment.duedate or "", timestamp, *who, *points]
+
+
+class Extractor(ExtractorPlugin):
+    """nbgrader's, but an archive with a member that lies outside it, is a link, or is huge, is left alone and named."""
+
+    MOST_BYTES = 500 * 2**20
+
+    def extract(self, archive_path: str, extracted_path: str) -> None:
+        """Extract what is well; move the rest aside to <archive folder>/../refused."""
+        archives = Path(archive_path)
+        for path in sorted(archives.rglob("*")):
+            if path.is_file() and (why := self._why_not(path)):
+                self.log.error("%s is refused: %s", path.relative_to(archives), why)
+                refused = archives.parent / "refused" / path.relative_to(archives)
+                refused.parent.mkdir(parents=True, exist_ok=True)
+                shutil.move(path, refused)
+        super().extract(archive_path, extracted_path)
+
+    def _why_not(self, path: Path) -> str:
+        try:
+            if zipfile.is_zipfile(path):
+                with zipfile.ZipFile(path) as archive:
+                    members = [
+                        (info.filename, stat.S_ISLNK(info.external_attr >> 16), info.file_size)
+                        for info in archive.infolist()
+                    ]
+            elif tarfile.is_tarfile(path):
+                with tarfile.open(path) as tar:
+                    members = [(info.name, not (info.isfile() or info.isdir()), info.size) for info in tar.getmembers()]
+            else:
+                return f"it is no {path.suffix} archive" if path.suffix in self.zip_ext else ""
+        except (OSError, ValueError, zipfile.BadZipFile, tarfile.TarError) as error:
+            return f"it can't be read: {error}"
+        for name, special, _ in members:
+            if name.startswith(("/", "\\")) or ".." in re.split(r"[/\\]", name):
+                return f"its member {name} would be written elsewhere"
+            if special:
+                return f"its member {name} is a link or no regular file"
+        size = sum(size for _, _, size in members)
+        return f"it holds {size / 2**20:.0f} MB" if size > self.MOST_BYTES else ""
