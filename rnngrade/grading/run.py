@@ -139,7 +139,9 @@ class _Runner:
             )
             cell.outputs = [new_output("stream", name="stdout", text=f"{report}\n"), points]
         elif not any(output.output_type == "error" for output in cell.outputs):
-            cell.outputs.append(_error("NotGraded", "this cell ended before it had asked your function anything"))
+            says = "ended before your function was asked anything"
+            cell.outputs.append(_error("NotGraded", f"this cell {says}"))
+            self.result.notes.append(f"{grade_id(cell)} {says}")
 
     def _why_not(self) -> str:
         if time.monotonic() > self.end:
