@@ -138,7 +138,9 @@ class _Runner:
                 "execute_result", {"text/plain": repr(report.points)}, execution_count=cell.execution_count
             )
             cell.outputs = [new_output("stream", name="stdout", text=f"{report}\n"), points]
-        elif not any(output.output_type == "error" for output in cell.outputs):
+            return
+        cell.outputs = [output for output in cell.outputs if output.output_type in ("stream", "error")]
+        if not any(output.output_type == "error" for output in cell.outputs):
             says = "ended before your function was asked anything"
             cell.outputs.append(_error("NotGraded", f"this cell {says}"))
             self.result.notes.append(f"{grade_id(cell)} {says}")
