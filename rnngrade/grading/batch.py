@@ -20,7 +20,7 @@ from tqdm import tqdm
 from rnngrade.grading import intake
 from rnngrade.grading.gradebook import Book
 from rnngrade.grading.job import Assignment, Job, Result, Settings
-from rnngrade.grading.workers import Died, Workers, as_graded
+from rnngrade.grading.workers import Died, Unfit, Workers, as_graded
 from rnngrade.sandbox.box import NoSandbox
 from rnngrade.spreadsheet import safe
 
@@ -130,7 +130,7 @@ class Batch:
     def _result(self, student: str, outcome: str | BaseException) -> Result:
         if isinstance(outcome, str):
             return Result.from_json(outcome)
-        if isinstance(outcome, NoSandbox):
+        if isinstance(outcome, NoSandbox | Unfit):
             raise outcome
         result = Result(student, died=True)
         if isinstance(outcome, Died):

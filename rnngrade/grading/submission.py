@@ -14,19 +14,30 @@ from rnngrade.grading.restore import restore
 from rnngrade.grading.run import examined, run
 from rnngrade.sandbox.box import Sandbox
 
-__all__ = ["grade_submission"]
+__all__ = ["grade_submission", "stop"]
 
 _NO_MARKUP = {ord(character): f"&#{ord(character)};" for character in "&<>*_`[]$\\!#|"}
 _here = threading.local()  # a sandbox runs one notebook at a time: each thread has its own
+_used_by: dict[Sandbox, str] = {}  # the run for which each works, or has worked last
+_stopped: set[str] = set()
 
 
-def grade_submission(job: str) -> str:
-    """The Result of a Job, both as JSON text.
+def grade_submission(job: str, run: str = "") -> str:
+    """The Result of a Job, both as JSON text; `run` is the name under which it can be stopped.
 
     Raises:
-        NoSandbox: there is none on this machine.
+        NoSandbox: there is none on this machine, or the run was stopped.
     """
+    _here.run = run
     return _grade(Job.from_json(job)).to_json()
+
+
+def stop(run: str) -> None:
+    """End what this process grades for that run, in whatever thread, and begin no more of it."""
+    _stopped.add(run)
+    for sandbox, used_by in list(_used_by.items()):
+        if used_by == run:
+            sandbox.retire()
 
 
 def _grade(job: Job) -> Result:
@@ -125,10 +136,13 @@ def _sandbox(packages: tuple[str, ...], settings: Settings) -> Sandbox:
     """The sandbox of this thread; another one where something else is asked for."""
     wanted = packages, settings.limits, settings.unsafe
     standing: Sandbox | None = getattr(_here, "sandbox", None)
-    if standing is not None and (standing.packages, standing.limits, standing.unsafe) != wanted:
-        standing.close()
-        standing = None
-    if standing is None:
+    if standing is None or standing.retired or (standing.packages, standing.limits, standing.unsafe) != wanted:
+        if standing is not None:
+            standing.close()
+            del _used_by[standing]
         standing = _here.sandbox = Sandbox(*wanted)
         atexit.register(standing.close)
+    _used_by[standing] = _here.run
+    if _here.run in _stopped:
+        standing.retire()
     return standing

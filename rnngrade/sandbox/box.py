@@ -109,6 +109,7 @@ class Sandbox:
         self._control: socket.socket | None = None
         self._folder = tempfile.TemporaryDirectory(prefix="rnngrade-")
         self._running, self._heard = False, b""
+        self.retired = False
 
     def start(self, files: Mapping[str, bytes]) -> Kernel:
         """A process for a notebook, with its files in the folder where it starts.
@@ -118,6 +119,9 @@ class Sandbox:
         """
         if self._process is None or self._process.poll() is not None:
             self._build()
+        if self.retired:
+            self.close()
+            raise NoSandbox("it was stopped")
         ours, theirs = socket.socketpair()
         order = {
             "walled": not self.unsafe,
@@ -157,6 +161,12 @@ class Sandbox:
         except NoSandbox:
             self.close()
             return ""
+
+    def retire(self) -> None:
+        """Kill what runs here, and start no more. Unlike all else, this is for other threads."""
+        self.retired = True
+        if (process := self._process) is not None:
+            process.kill()
 
     def close(self) -> None:
         """Take the wall down, and all behind it."""
