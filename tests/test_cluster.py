@@ -16,6 +16,7 @@ from distributed import Client, LocalCluster, WorkerPlugin
 from nbgrader.api import Gradebook
 
 from rnngrade.checks import exercise
+from rnngrade.grading.workers import Unfit, _graded
 from rnngrade.sandbox.box import why_no_sandbox
 from rnngrade.solutions import solution_source, wrong_source
 from tests.course import ROOT, Answers, Course
@@ -163,11 +164,8 @@ def kill_worker_of(student: str, client: Client) -> int:
     return worker
 
 
-def test_marks_are_those_of_a_run_without_it(graded) -> None:
-    here, rows, points = graded
-    assert "6 graded" in finished(here.on_cluster("--force"))
-    assert here.rows() == rows
-    assert here.points() == points
+def test_the_class_is_what_it_is_meant_to_be(graded) -> None:
+    _, rows, _ = graded
     assert rows["right"][:2] == rows["unlucky"][:2] == rows["fatal"][:2] == ("graded", str(E.points))
     assert rows["untouched"] == ("graded", "0.0", "no response")
     assert 0 < float(rows["wrong"][1]) < E.points
@@ -184,7 +182,7 @@ def test_a_dead_worker_costs_nothing_and_two_a_review(graded) -> None:
     assert here.points() == points | {"fatal": dict.fromkeys(points["fatal"])}
 
 
-def test_what_is_interrupted_ends_on_the_workers_and_is_resumed(graded) -> None:
+def test_marks_are_those_of_a_run_without_it_though_it_was_interrupted(graded) -> None:
     here, rows, points = graded
     run = here.on_cluster("--force")
     until(lambda: processes("unlucky", "fatal"))
@@ -212,3 +210,8 @@ def test_nobody_at_the_address(graded) -> None:
     here, *_ = graded
     said = finished(here.start("--dask", "tcp://127.0.0.1:1"), 1)
     assert "no Dask scheduler answers at tcp://127.0.0.1:1" in said
+
+
+def test_worker_with_other_code_is_not_trusted() -> None:
+    with pytest.raises(Unfit, match="another version of rnngrade"):
+        _graded("a job", "a run", "what the head has")

@@ -183,8 +183,8 @@ def _told(asked: Any, death: type[BaseException]) -> "Future[str]":
             told.set_exception(Died(str(error)))
         except ImportError as error:
             told.set_exception(Unfit(f"a worker lacks what is installed here: {error}"))
-        except CancelledError as error:
-            told.set_exception(Unfit(f"the workers are gone: {error}"))
+        except CancelledError:
+            told.set_exception(Unfit("the workers are gone; when they are back, --resume goes on"))
         except BaseException as error:
             told.set_exception(error)
 
