@@ -37,12 +37,12 @@ test: .venv/.has-test ## all tests, quick ones first
 	@echo "· Types: mypy"
 	@mypy
 	@echo "· Tests of the packages, the exercises and the README"
-	@pytest --ignore=tests/test_book.py --ignore=tests/test_grading.py
+	@pytest --ignore=tests/test_book.py --ignore=tests/grader
 	@$(MAKE) book
 	@echo "· Tests of the book"
 	@pytest tests/test_book.py
-	@echo "· Tests of the grader: classes of invented students, graded by nbgrader"
-	@pytest tests/test_grading.py
+	@echo "· Tests of the grader: classes of invented students, right, wrong and hostile"
+	@pytest tests/grader
 	@echo "All tests passed."
 
 exercises: .venv/.has-exercises ## make exercises/ from solutions/

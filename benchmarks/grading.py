@@ -27,7 +27,7 @@ from nbgrader.api import Gradebook
 
 from rnngrade.checks import exercise
 from rnngrade.solutions import solution_source, wrong_source
-from tests.course import ROOT, Answers, Course, functions
+from tests.grader.course import ROOT, Answers, Course, functions
 
 E = exercise("03_bptt")
 CELL_SECONDS = 5  # the time limit of a cell, for both

@@ -13,10 +13,24 @@ import numpy as np
 
 from rnngrade.exercise import Output
 
-__all__ = ["RELATIVE_TOLERANCE", "Answer", "Outcome", "agree", "alike", "call", "magnitude", "plain", "wrong_elements"]
+__all__ = [
+    "MOST_ELEMENTS",
+    "RELATIVE_TOLERANCE",
+    "Answer",
+    "Outcome",
+    "agree",
+    "alike",
+    "call",
+    "magnitude",
+    "plain",
+    "wrong_elements",
+]
 
 RELATIVE_TOLERANCE = 2e-5
 """Of the largest magnitude in the right answer: what float32 rounding can do over a few steps, and no mistake does."""
+
+MOST_ELEMENTS = 20_000
+"""Of one answer, where it must leave the notebook's process."""
 
 _MOST_LINES, _MOST_CHARACTERS = 15, 200  # of what a function prints
 

@@ -15,7 +15,7 @@ import pytest
 from rnngrade.checks import exercise, exercise_names
 from rnngrade.release import release
 from rnngrade.solutions import solution_source
-from tests.course import ROOT, functions
+from tests.grader.course import ROOT, functions
 
 SOLUTIONS = sorted((ROOT / "solutions").glob("*.py"))
 solutions = pytest.mark.parametrize("path", SOLUTIONS, ids=lambda path: path.stem)

@@ -15,7 +15,7 @@ from rnncore.testing import check_gradients
 from rnngrade.checks import exercise, exercise_names
 from rnngrade.report import grade
 from rnngrade.solutions import wrong_function
-from tests.course import ROOT
+from tests.grader.course import ROOT
 
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", TEXT, re.DOTALL | re.MULTILINE)

@@ -8,7 +8,7 @@ import numpy as np
 
 from rnngrade.checks import exercise, exercise_names
 from rnngrade.exercise import Exercise, Output
-from rnngrade.outcome import Outcome
+from rnngrade.outcome import MOST_ELEMENTS, Outcome
 from rnngrade.report import Report, grade, no_function, summary
 from rnngrade.sandbox.limits import Limits
 from rnngrade.wire import Garbled
@@ -18,7 +18,6 @@ __all__ = ["Examiner", "Talk"]
 Talk = tuple[Callable[[dict[str, Any]], None], Callable[[], dict[str, Any]]]
 """Send a message; wait for the next one that is no output."""
 
-_MOST_ELEMENTS = 100_000  # of one answer
 _LONGEST = 5_000  # characters of any text in an answer
 
 
@@ -149,6 +148,6 @@ def _answer(value: Any) -> np.ndarray | str:
         return value[:_LONGEST]
     if not isinstance(value, np.ndarray) or value.dtype != np.float64:
         raise Garbled("an answer that is no array")
-    if value.size > _MOST_ELEMENTS:
-        return f"has {value.size} elements, many more than were wanted"
+    if value.size > MOST_ELEMENTS:
+        raise Garbled(f"an answer of {value.size} elements")
     return value

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from rnngrade.sandbox.box import why_no_sandbox
-from tests.course import ROOT, Course
-from tests.submissions import CASES
-from tests.test_hostile import E, hand_in
+from tests.grader.course import ROOT, Course
+from tests.grader.submissions import CASES
+from tests.grader.test_hostile import E, hand_in
 
 CHECKED = ("all-right", "some-right", "nan", "two-answers", "syntax-error", "skip-tags", "test-deleted")
 SAME_AS_VALIDATE = ("all-right", "nan", "syntax-error", "warns")

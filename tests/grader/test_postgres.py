@@ -19,7 +19,7 @@ from nbgrader.api import Gradebook
 from rnngrade.checks import exercise
 from rnngrade.sandbox.box import why_no_sandbox
 from rnngrade.solutions import solution_source, wrong_source
-from tests.course import ROOT, Answers, Course
+from tests.grader.course import ROOT, Answers, Course
 
 pytestmark = pytest.mark.skipif(bool(why_no_sandbox()), reason=why_no_sandbox())
 

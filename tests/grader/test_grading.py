@@ -15,7 +15,7 @@ from rnngrade.exercise import Exercise, Graded, Mistake
 from rnngrade.outcome import call
 from rnngrade.sandbox.box import why_no_sandbox
 from rnngrade.solutions import solution_source, wrong_function, wrong_source
-from tests.course import ROOT, Answers, Course, Verdict, functions
+from tests.grader.course import ROOT, Answers, Course, Verdict, functions
 
 EXERCISES = [exercise(name) for name in exercise_names()]
 GRADED = [pytest.param(e, g, id=f"{e.name}-{g.name}") for e in EXERCISES for g in e]

@@ -15,9 +15,9 @@ import pytest
 from nbgrader.api import Gradebook
 
 from rnngrade.sandbox.box import why_no_sandbox
-from tests.course import Course
-from tests.submissions import CASES, Case
-from tests.test_hostile import LIMITS, E, hand_in
+from tests.grader.course import Course
+from tests.grader.submissions import CASES, Case
+from tests.grader.test_hostile import LIMITS, E, hand_in
 
 pytestmark = pytest.mark.skipif(bool(why_no_sandbox()), reason=f"no sandbox: {why_no_sandbox()}")
 

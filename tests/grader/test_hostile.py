@@ -12,8 +12,8 @@ from bs4 import BeautifulSoup
 from rnngrade.checks import exercise
 from rnngrade.sandbox.box import why_no_sandbox
 from rnngrade.solutions import solution_source
-from tests.course import Course, Row, submission
-from tests.submissions import CASES, MARKER, Case
+from tests.grader.course import Course, Row, submission
+from tests.grader.submissions import CASES, MARKER, Case
 
 pytestmark = pytest.mark.skipif(bool(why_no_sandbox()), reason=f"no sandbox: {why_no_sandbox()}")
 

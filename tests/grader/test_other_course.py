@@ -8,7 +8,7 @@ from bs4 import BeautifulSoup
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from rnngrade.sandbox.box import why_no_sandbox
-from tests.course import Course
+from tests.grader.course import Course
 
 pytestmark = pytest.mark.skipif(bool(why_no_sandbox()), reason=f"no sandbox: {why_no_sandbox()}")
 

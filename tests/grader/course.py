@@ -18,7 +18,7 @@ from nbgrader.api import Gradebook
 
 from rnngrade.release import release
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 Answers = dict[str, str]  # a function's name → the source that a student writes in its cell
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from rnngrade.sandbox.box import why_no_sandbox
-from tests.course import Course
-from tests.submissions import CASES
-from tests.test_hostile import LIMITS, E, hand_in
+from tests.grader.course import Course
+from tests.grader.submissions import CASES
+from tests.grader.test_hostile import LIMITS, E, hand_in
 
 NOTEBOOK = b'{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}'
 
