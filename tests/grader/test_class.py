@@ -13,6 +13,9 @@ from pathlib import Path
 
 import pytest
 from nbgrader.api import Gradebook
+from nbgrader.apps.api import NbGraderAPI
+from nbgrader.coursedir import CourseDirectory
+from traitlets.config import Config
 
 from rnngrade.sandbox.box import why_no_sandbox
 from tests.grader.course import Course
@@ -215,6 +218,25 @@ def test_names_in_tables_are_data(course: Course) -> None:
     assert (float(ann["score"]), float(ann["max_score"])) == (22.0, 22.0)
     with open(course.folder / "grading" / E.name / "status.csv", encoding="utf-8", newline="") as file:
         assert "'=cmd()" in [row["student_id"] for row in csv.DictReader(file)]
+
+
+def test_formgrader_reads_the_result(course: Course) -> None:
+    """By the calls that its pages are made of."""
+    hand_in(course, BY_NAME["dies-in-function"])
+    hand_in(course, BY_NAME["cut-off"])
+    course.rnngrade("autograde", E.name)
+    config = Config()
+    config.CourseDirectory.root = str(course.folder)
+    api = NbGraderAPI(CourseDirectory(config=config))
+    shown = {row["student"]: row for row in api.get_submissions(E.name)}
+    assert {name: (row["autograded"], row["score"], row["needs_manual_grade"]) for name, row in shown.items()} == {
+        "all-right": (True, 22.0, False),
+        "negative": (True, 14.0, False),
+        "dies-in-function": (True, 14.0, False),
+        "cut-off": (True, 0.0, False),
+    }
+    failed = {row["student"]: row["failed_tests"] for row in api.get_notebook_submissions(E.name, E.name)}
+    assert failed == {"all-right": False, "negative": True, "dies-in-function": True, "cut-off": True}
 
 
 def test_messages_for_what_is_not_there(course: Course) -> None:
