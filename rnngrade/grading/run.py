@@ -138,7 +138,10 @@ class _Runner:
                 "execute_result", {"text/plain": repr(report.points)}, execution_count=cell.execution_count
             )
             cell.outputs = [new_output("stream", name="stdout", text=f"{report}\n"), points]
-        elif not any(output.output_type == "error" for output in cell.outputs):
+            return
+        # nbgrader would read a value that stands before the error as points
+        cell.outputs = [output for output in cell.outputs if output.output_type != "execute_result"]
+        if not any(output.output_type == "error" for output in cell.outputs):
             cell.outputs.append(_error("NotGraded", "this cell ended before it had asked your function anything"))
 
     def _why_not(self) -> str:
