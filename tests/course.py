@@ -2,6 +2,7 @@
 
 import ast
 import copy
+import csv
 import os
 import shutil
 import subprocess
@@ -41,6 +42,15 @@ def _is_solution(cell: nbformat.NotebookNode) -> bool:
 
 
 @dataclass(frozen=True)
+class Row:
+    """What rnngrade says of one student."""
+
+    status: str
+    score: float
+    reason: str
+
+
+@dataclass(frozen=True)
 class Verdict:
     """What nbgrader says of one graded cell: its score, and what the check printed."""
 
@@ -58,22 +68,74 @@ class Course:
         self.released = nbformat.read(release(folder, exercise), as_version=4)
         self.nbgrader("generate_assignment", exercise, "--force")
 
+    def configure(self, line: str) -> None:
+        """Add a line to nbgrader_config.py."""
+        with open(self.folder / "nbgrader_config.py", "a", encoding="utf-8") as file:
+            file.write(f"\n{line}\n")
+
     def nbgrader(self, *arguments: str) -> str:
         """Run one of nbgrader's commands; AssertionError with its log where it fails."""
-        command = [sys.executable, "-m", "nbgrader", *arguments]
-        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])  # nbgrader calls alembic by name
-        environment = os.environ | {"JUPYTER_PLATFORM_DIRS": "1", "PATH": path}
+        return self._run("nbgrader", arguments, 0, {})
+
+    def rnngrade(self, *arguments: str, code: int = 0, **environment: str) -> str:
+        """Run one of rnngrade's commands; AssertionError with its log where it does not end with `code`."""
+        return self._run("rnngrade.command", arguments, code, environment)
+
+    def _run(self, module: str, arguments: tuple[str, ...], code: int, environment: dict[str, str]) -> str:
         run = subprocess.run(
-            command, cwd=self.folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            [sys.executable, "-m", module, *arguments],
+            cwd=self.folder,
+            env=self.environment | environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
         )
-        assert run.returncode == 0, f"{' '.join(arguments)}:\n{run.stdout[-4000:]}"
+        assert run.returncode == code, f"{' '.join(arguments)}:\n{run.stdout[-4000:]}"
         return run.stdout
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Of the commands: nbgrader calls alembic by name, and this repository's code is the one to run."""
+        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+        return os.environ | {"JUPYTER_PLATFORM_DIRS": "1", "PATH": path, "PYTHONPATH": str(ROOT)}
 
     def submit(self, student: str, answers: Answers) -> None:
         """Hand in a notebook with these answers."""
         path = self.folder / "submitted" / student / self.exercise / f"{self.exercise}.ipynb"
         path.parent.mkdir(parents=True)
         nbformat.write(submission(self.released, answers), path)
+
+    def rows(self) -> dict[str, Row]:
+        """Student → row of rnngrade's table."""
+        with open(self.folder / "grading" / self.exercise / "status.csv", encoding="utf-8", newline="") as file:
+            return {
+                row["student_id"].removeprefix("'"): Row(row["status"], float(row["score"]), row["reason"])
+                for row in csv.DictReader(file)
+            }
+
+    def graded(self, student: str) -> Path:
+        """The graded notebook."""
+        return self.folder / "autograded" / student / self.exercise / f"{self.exercise}.ipynb"
+
+    def size(self, student: str) -> int:
+        """Of the graded notebook, in bytes."""
+        return self.graded(student).stat().st_size
+
+    def text(self, student: str) -> str:
+        """All that the graded notebook's outputs say."""
+        cells = nbformat.read(self.graded(student), as_version=4).cells
+        outputs = [output for cell in cells for output in cell.get("outputs", [])]
+        return "\n".join(
+            output.get("text", "") or " ".join([output.get("ename", ""), *output.get("traceback", [])])
+            for output in outputs
+        )
+
+    def scores(self, student: str) -> dict[str, float | None]:
+        """Function → score, from the gradebook."""
+        with Gradebook(f"sqlite:///{self.folder}/gradebook.db") as gradebook:
+            submission = gradebook.find_submission(self.exercise, student)
+            grades = [grade for notebook in submission.notebooks for grade in notebook.grades]
+            return {_function(grade.name): grade.score for grade in grades}
 
     def verdicts(self) -> dict[str, dict[str, Verdict]]:
         """Student → function → verdict, from the gradebook and the autograded notebooks."""
@@ -84,11 +146,15 @@ class Course:
                 path = self.folder / "autograded" / student / self.exercise / f"{self.exercise}.ipynb"
                 texts = {c.metadata.nbgrader.grade_id: _text(c) for c in nbformat.read(path, as_version=4).cells}
                 result[student] = {
-                    grade.name.removeprefix("check-").replace("-", "_"): Verdict(grade.score, texts[grade.name])
+                    _function(grade.name): Verdict(grade.score, texts[grade.name])
                     for notebook in handed_in.notebooks
                     for grade in notebook.grades
                 }
         return result
+
+
+def _function(grade_id: str) -> str:
+    return grade_id.removeprefix("check-").replace("-", "_")
 
 
 def _text(cell: nbformat.NotebookNode) -> str:

@@ -168,7 +168,7 @@ def _decoded(data: bytes) -> tuple[str, list[str]]:
 
 def _upgraded(tree: dict[str, Any]) -> Any:
     try:
-        return nbformat.convert(nbformat.from_dict(tree), 4)
+        return nbformat.reads(json.dumps(tree), as_version=4)
     except Exception as error:  # of many kinds, for the old format was never strict
         raise Unreadable(
             f"it is a notebook of an old format that can't be converted ({type(error).__name__})"

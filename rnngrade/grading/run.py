@@ -142,7 +142,9 @@ class _Runner:
         # nbgrader would read a value that stands before the error as points
         cell.outputs = [output for output in cell.outputs if output.output_type != "execute_result"]
         if not any(output.output_type == "error" for output in cell.outputs):
-            cell.outputs.append(_error("NotGraded", "this cell ended before it had asked your function anything"))
+            says = "ended before your function was asked anything"
+            cell.outputs.append(_error("NotGraded", f"this cell {says}"))
+            self.result.notes.append(f"{grade_id(cell)} {says}")
 
     def _why_not(self) -> str:
         if time.monotonic() > self.end:

@@ -71,11 +71,26 @@ def _limit(order: dict[str, Any]) -> None:
                 resource.setrlimit(kind, (most, most))
 
 
+def _watch_over_child(connection: int, report: int) -> None:
+    """Go on in a child. The first process of its namespace stays to bury orphans, and ends as the child ends."""
+    child = os.fork()
+    if child == 0:
+        return
+    signal.signal(signal.SIGINT, lambda *_: os.kill(child, signal.SIGINT))
+    os.close(connection)
+    os.close(report)
+    while True:
+        number, status = os.wait()
+        if number == child:
+            os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
+
+
 def _become_kernel(order: dict[str, Any], connection: int, report: int) -> None:
     """The rest of this process's life is a notebook's."""
     try:
         if order["walled"]:
             _wall(order)
+            _watch_over_child(connection, report)
         else:
             os.setsid()
         _limit(order)
@@ -89,6 +104,22 @@ def _become_kernel(order: dict[str, Any], connection: int, report: int) -> None:
             os.write(report, f"{type(error).__name__}: {error}".encode())
     finally:
         os._exit(0)
+
+
+def _resident(number: str) -> int:
+    """Bytes of a process that no file backs; what it shares with its parent since it was forked is in both."""
+    with contextlib.suppress(OSError), open(f"/proc/{number}/statm", "rb") as file:
+        _, resident, shared, *_ = map(int, file.read().split())
+        return (resident - shared) * resource.getpagesize()
+    return 0
+
+
+def _proportional(number: str) -> int:
+    """The same, but of what several processes share each has its part; slower to find out."""
+    with contextlib.suppress(OSError), open(f"/proc/{number}/smaps_rollup", "rb") as file:
+        lines = dict(line.split(b":", 1) for line in file.read().splitlines()[1:])
+        return 1024 * int(lines.get(b"Pss_Anon", b"0 kB").split()[0])
+    return 0
 
 
 class _Zygote:
@@ -163,11 +194,16 @@ class _Zygote:
 
     def watch(self) -> None:
         self.reap()
-        if self.child and self.order["walled"]:
-            memory, count = self.usage()
-            crowd = count > 3 * self.order["processes"] // 4  # each counts the memory that it shares with the others
-            if memory > self.order["memory"] or count > 2 * self.order["processes"]:
-                self.kill("processes" if crowd else "memory")
+        if not self.child or not self.order["walled"]:
+            return
+        numbers = self.notebooks()
+        if len(numbers) > 2 * self.order["processes"]:
+            self.kill("processes")
+        elif (
+            sum(map(_resident, numbers)) > self.order["memory"]
+            and sum(map(_proportional, numbers)) > self.order["memory"]
+        ):
+            self.kill("memory")
 
     def reap(self) -> None:
         done, status = os.waitpid(self.waiter, os.WNOHANG)
@@ -175,16 +211,10 @@ class _Zygote:
             self.child = 0
             self.say(ended=os.waitstatus_to_exitcode(status), why=self.why)
 
-    def usage(self) -> tuple[int, int]:
-        """Bytes that no file backs, and the number of processes: of all that the notebook has started."""
-        mine = {"1", str(os.getpid()), str(self.waiter)}
-        numbers = [name for name in os.listdir("/proc") if name.isdigit() and name not in mine]
-        pages = 0
-        for number in numbers:
-            with contextlib.suppress(OSError), open(f"/proc/{number}/statm", "rb") as file:
-                _, resident, shared, *_ = map(int, file.read().split())
-                pages += resident - shared
-        return pages * resource.getpagesize(), len(numbers)
+    def notebooks(self) -> list[str]:
+        """Numbers of the notebook's process and of all that it has started."""
+        mine = {"1", str(os.getpid()), str(self.waiter), str(self.child)}
+        return [name for name in os.listdir("/proc") if name.isdigit() and name not in mine]
 
     def kill(self, why: str) -> None:
         """End the notebook's process, and with it all that it has started."""
