@@ -161,9 +161,13 @@ class CsvExport(ExportPlugin):
             table = csv.writer(file)
             table.writerow(self.COLUMNS)
             for assignment in gradebook.assignments:
-                for student in gradebook.students:
+                for student in sorted(gradebook.students, key=self._name):
                     if self._wanted(self.assignment, assignment.name) and self._wanted(self.student, student.id):
                         table.writerow(self._row(gradebook, assignment, student))
+
+    @staticmethod
+    def _name(student: Any) -> tuple[str, str, str]:
+        return student.last_name or "", student.first_name or "", student.id
 
     @staticmethod
     def _wanted(names: list[Any], name: str) -> bool:

@@ -111,7 +111,8 @@ class Book:
     def _record(self, assignment: str, result: Result, timestamp: Any, penalties: AssignLatePenalties) -> "Score":
         book = self._gradebook
         book.update_or_create_student(result.student)
-        submission = book.update_or_create_submission(assignment, result.student, timestamp=timestamp)
+        with book.db.no_autoflush:  # in the middle of what nbgrader does here SQLAlchemy would warn of it
+            submission = book.update_or_create_submission(assignment, result.student, timestamp=timestamp)
         kept = []
         for notebook in submission.notebooks:
             cells = {}
