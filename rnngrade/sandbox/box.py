@@ -15,6 +15,7 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -121,7 +122,7 @@ class Sandbox:
         ours, theirs = socket.socketpair()
         order = {
             "walled": not self.unsafe,
-            "user": _FIRST_USER + os.getpid(),
+            "user": _FIRST_USER + threading.get_native_id(),  # a user has processes to count: none in common
             "home": f"{self._folder.name}/home" if self.unsafe else _HOME,
             "memory": self.limits.memory,
             "processes": self.limits.processes,
