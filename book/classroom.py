@@ -30,7 +30,7 @@ ROOT = Path(__file__).parents[1]
 NAME = "03_bptt"
 WALLED = not why_no_sandbox()
 _MODULES = {"rnngrade": "rnngrade.command", "nbgrader": "nbgrader"}
-_WIDTH = 92
+_WIDTH = 84  # what a page shows beside its contents
 _NOISE = re.compile(r"\d+/\d+ \[|^\s*$")  # the progress bar
 _STAMP = re.compile(r"\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d-[0-9a-f]{4}")
 
@@ -109,6 +109,7 @@ class Terminal:
     def _print(self, line: str) -> None:
         line = line.replace(str(self.folder), self.name)
         line = _STAMP.sub("DATE_TIME-CODE", line)
+        line = line if set(line) != {"="} else line[:_WIDTH]
         print(textwrap.fill(line, _WIDTH, subsequent_indent=" " * 8, break_on_hyphens=False) if line.strip() else "")
 
 

@@ -1,12 +1,15 @@
 """A course in a temporary folder, submissions made from the release, and nbgrader's own verdict on them."""
 
 import ast
+import atexit
 import copy
 import csv
+import functools
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,6 +70,21 @@ class Course:
         shutil.copytree(ROOT / "solutions", folder / "solutions")
         self.released = nbformat.read(release(folder, exercise), as_version=4)
         self.nbgrader("generate_assignment", exercise, "--force")
+
+    @classmethod
+    def bare(cls, folder: Path, assignment: str) -> "Course":
+        """Another course, with nothing in its folder."""
+        course = cls.__new__(cls)
+        course.folder, course.exercise = folder, assignment
+        return course
+
+    @classmethod
+    def copy(cls, exercise: str, folder: Path) -> "Course":
+        """A course as it is after the release; the release itself is made once."""
+        course = copy.copy(_released(exercise))
+        shutil.copytree(course.folder, folder, dirs_exist_ok=True)
+        course.folder = folder
+        return course
 
     def configure(self, line: str) -> None:
         """Add a line to nbgrader_config.py."""
@@ -151,6 +169,13 @@ class Course:
                     for grade in notebook.grades
                 }
         return result
+
+
+@functools.cache
+def _released(exercise: str) -> Course:
+    folder = tempfile.mkdtemp(prefix="course-")
+    atexit.register(shutil.rmtree, folder)
+    return Course(Path(folder), exercise)
 
 
 def _function(grade_id: str) -> str:

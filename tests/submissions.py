@@ -312,7 +312,7 @@ FAKE_CHECKS = """
 import sys, types
 fake = types.ModuleType("rnngrade.checks")
 class All:
-    def __getattr__(self, name): return lambda *a: 22.0
+    def __getattr__(self, name): return lambda *a: 3.0
 fake.load = lambda name: All()
 check = All()
 sys.modules["rnngrade.checks"] = fake

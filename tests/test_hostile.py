@@ -43,7 +43,7 @@ def digests(folder: Path) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def course(tmp_path_factory: pytest.TempPathFactory) -> Course:
     """The class, graded by one command."""
-    course = Course(tmp_path_factory.mktemp("class"), E.name)
+    course = Course.copy(E.name, tmp_path_factory.mktemp("class"))
     course.configure(f"c.RnnGrade.limits = {LIMITS}")
     for case in CASES:
         hand_in(course, case)

@@ -10,6 +10,7 @@ import nbformat
 from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.preprocessors import AssignLatePenalties
 from nbgrader.utils import determine_grade
+from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
 from rnngrade.grading.cells import grade_id, is_graded
@@ -96,8 +97,11 @@ class Book:
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:
-        """nbgrader commits after each statement; here, at the end of all."""
+        """nbgrader commits after each statement; here, at the end of all. Who else holds the book is met at once."""
         session = self._gradebook.db()
+        session.rollback()
+        if session.get_bind().dialect.name == "sqlite":
+            session.execute(text("BEGIN IMMEDIATE"))
         commit, session.commit = session.commit, session.flush
         try:
             yield
@@ -111,7 +115,7 @@ class Book:
     def _record(self, assignment: str, result: Result, timestamp: Any, penalties: AssignLatePenalties) -> "Score":
         book = self._gradebook
         book.update_or_create_student(result.student)
-        with book.db.no_autoflush:  # in the middle of what nbgrader does here SQLAlchemy would warn of it
+        with book.db.no_autoflush:
             submission = book.update_or_create_submission(assignment, result.student, timestamp=timestamp)
         kept = []
         for notebook in submission.notebooks:

@@ -139,8 +139,7 @@ class _Runner:
             )
             cell.outputs = [new_output("stream", name="stdout", text=f"{report}\n"), points]
             return
-        # nbgrader would read a value that stands before the error as points
-        cell.outputs = [output for output in cell.outputs if output.output_type != "execute_result"]
+        cell.outputs = [output for output in cell.outputs if output.output_type in ("stream", "error")]
         if not any(output.output_type == "error" for output in cell.outputs):
             says = "ended before your function was asked anything"
             cell.outputs.append(_error("NotGraded", f"this cell {says}"))

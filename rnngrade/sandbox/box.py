@@ -108,7 +108,7 @@ class Sandbox:
         self.packages, self.limits, self.unsafe = packages, limits, unsafe
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
-        self._folder = tempfile.TemporaryDirectory(prefix="rnngrade-")
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._running, self._heard = False, b""
 
     def start(self, files: Mapping[str, bytes]) -> Kernel:
@@ -117,20 +117,22 @@ class Sandbox:
         Raises:
             NoSandbox: the wall stands, but nothing can be started behind it.
         """
-        if self._process is None or self._process.poll() is not None:
-            self._build()
+        if self._folder is None or self._process is None or self._process.poll() is not None:
+            folder = self._build()
+        else:
+            folder = self._folder.name
         ours, theirs = socket.socketpair()
         order = {
             "walled": not self.unsafe,
-            "user": _FIRST_USER + threading.get_native_id(),  # a user has processes to count: none in common
-            "home": f"{self._folder.name}/home" if self.unsafe else _HOME,
+            "user": _FIRST_USER + threading.get_native_id(),  # its processes are counted: each thread has its own
+            "home": f"{folder}/home" if self.unsafe else _HOME,
             "memory": self.limits.memory,
             "processes": self.limits.processes,
             "file": self.limits.file,
             "disk": self.limits.disk,
         }
         if self.unsafe:
-            shutil.rmtree(f"{self._folder.name}/home", ignore_errors=True)
+            shutil.rmtree(f"{folder}/home", ignore_errors=True)
         with theirs:
             socket.send_fds(self._channel, [json.dumps({"start": order}).encode() + b"\n"], [theirs.fileno()])
         reply = self._hear("started")
@@ -169,6 +171,9 @@ class Sandbox:
             self._process.kill()
             self._process.wait()
             self._process = None
+        if self._folder is not None:
+            self._folder.cleanup()
+            self._folder = None
 
     @property
     def _channel(self) -> socket.socket:
@@ -193,11 +198,14 @@ class Sandbox:
             if word in message:
                 return message
 
-    def _build(self) -> None:
+    def _build(self) -> str:
+        """Raise the wall; the folder outside it that goes with it."""
         self.close()
+        self._folder = tempfile.TemporaryDirectory(prefix="rnngrade-")
+        folder = self._folder.name
         ours, theirs = socket.socketpair()
         python = os.path.realpath(sys.executable)
-        packages = f"{self._folder.name}/packages" if self.unsafe else _PACKAGES
+        packages = f"{folder}/packages" if self.unsafe else _PACKAGES
         modules = ["matplotlib.pyplot"] if "matplotlib" in self.packages else []
         command = [
             python,
@@ -210,7 +218,7 @@ class Sandbox:
         ]
         if self.unsafe:
             self._link(Path(packages))
-            environment = _ENVIRONMENT | {"HOME": self._folder.name, "PATH": os.environ.get("PATH", os.defpath)}
+            environment = _ENVIRONMENT | {"HOME": folder, "PATH": os.environ.get("PATH", os.defpath)}
         else:
             command = [shutil.which("bwrap") or "bwrap", *self._view(), "--", *command]
             environment = _ENVIRONMENT
@@ -233,6 +241,7 @@ class Sandbox:
                 errors.seek(0)
                 said = errors.read().decode("utf-8", "replace").strip()
                 raise NoSandbox(f"{error}\n{said}".strip()) from None
+        return folder
 
     def _link(self, folder: Path) -> None:
         for place, source in importable(self.packages).items():
