@@ -75,7 +75,7 @@ class Terminal:
         self._show(command, f"^C\n{output}", errors, "")
 
     def _start(self, command: str, path: str | None = None) -> subprocess.Popen:
-        program, *words = command.replace("'", "").split()
+        program, *words = command.split()
         if program in _MODULES:
             words = ["-m", _MODULES[program], *words]
         argv = [sys.executable if program in ("python", *_MODULES) else program, *words]
@@ -92,6 +92,8 @@ class Terminal:
 
     def _show(self, command: str, output: str, errors: str, keep: str) -> None:
         print(f"$ {command}")
+        if "check" in command or command.startswith("python"):  # reports are folded already, a little wider
+            output = re.sub(r"(?m)^(  \S.*)\n {4}(?=\S)", r"\1 ", output)
         said = [line for line in errors.splitlines() if not _NOISE.search(line)]
         log = [line for line in said if re.match(r"\[\w+ \| \w+\]|\[IPKernelApp\]", line)]
         plain = [line for line in said if line not in log]
@@ -110,7 +112,8 @@ class Terminal:
         line = line.replace(str(self.folder), self.name)
         line = _STAMP.sub("DATE_TIME-CODE", line)
         line = line if set(line) != {"="} else line[:_WIDTH]
-        print(textwrap.fill(line, _WIDTH, subsequent_indent=" " * 8, break_on_hyphens=False) if line.strip() else "")
+        indent = " " * (4 if line.startswith("  ") else 8)
+        print(textwrap.fill(line, _WIDTH, subsequent_indent=indent, break_on_hyphens=False) if line.strip() else "")
 
 
 def course() -> tuple[tempfile.TemporaryDirectory, Terminal]:
