@@ -21,6 +21,7 @@ from rnngrade.grading.job import STATUSES, Settings
 from rnngrade.grading.workers import Local, OnDask, Workers
 from rnngrade.sandbox.box import NoSandbox, why_no_sandbox
 from rnngrade.sandbox.limits import Limits
+from rnngrade.shown import printable
 
 __all__ = ["RnnGrade", "autograde", "status"]
 
@@ -126,7 +127,7 @@ def status(assignment: str) -> int:
 
 def _line(row: Row) -> str:
     points = f"{row.score:g}/{row.most:g}"
-    return f"{row.student:<20} {row.status:<14} {points:>9}  {row.reason}".rstrip()
+    return f"{printable(row.student):<20} {row.status:<14} {points:>9}  {row.reason}".rstrip()
 
 
 def _counted(rows: Iterable[Row]) -> str:

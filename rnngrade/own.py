@@ -45,7 +45,7 @@ def checked(file: Path, settings: Settings) -> str:
     folder = intake.read_folder(file.parent)
     beside = {path: text for path, text in folder.files.items() if not path.endswith(".ipynb")}
     assignment = Assignment(name, {name: Released(released, {})})
-    job = Job(assignment, "", beside | {f"{name}.ipynb": data}, [], secrets.token_hex(32), settings)
+    job = Job(assignment, "", beside | {f"{name}.ipynb": data}, settings=settings).with_seeds(secrets.token_hex(32))
     result = Result.from_json(grade_submission(job.to_json()))
     return _report(name, nbformat.from_dict(result.notebooks[name]), result.reasons)
 

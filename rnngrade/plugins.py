@@ -32,7 +32,7 @@ from rnngrade.grading.gradebook import Book
 from rnngrade.grading.job import Job
 from rnngrade.grading.restore import restore
 from rnngrade.grading.submission import run_notebook
-from rnngrade.spreadsheet import safe
+from rnngrade.shown import safe
 
 __all__ = ["CsvExport", "Execute", "Extractor", "HideTests", "Restore", "markdown"]
 
@@ -68,7 +68,7 @@ class _OfAssignment(NbGraderPreprocessor):
             assignment = book.assignment(about["assignment"], folder)
         finally:
             book.close()
-        return Job(assignment, about["student"], files, [], course_key(course), settings)
+        return Job(assignment, about["student"], files, settings=settings).with_seeds(course_key(course))
 
 
 class Restore(_OfAssignment):

@@ -18,8 +18,8 @@ __all__ = ["Closed", "Garbled", "TimedOut", "Wire"]
 _LENGTH = struct.Struct(">I")
 _DTYPES = ("bool", "int32", "int64", "uint8", "uint32", "uint64", "float32", "float64")
 _ARRAY, _TUPLE = "array of", "tuple of"
-MOST_BYTES = 32 * 2**20
-"""Of one message; a sender of more is not believed."""
+MOST_BYTES = 4 * 2**20
+"""Of one message from behind the wall; a sender of more is not believed."""
 
 
 class Closed(ConnectionError):
@@ -63,10 +63,15 @@ def _unpacked(value: dict[str, Any]) -> Any:
 
 
 class Wire:
-    """One end of a connection that carries plain data. Sending is safe from several threads."""
+    """One end of a connection that carries plain data. Sending is safe from several threads.
 
-    def __init__(self, connection: socket.socket) -> None:
-        self.socket = connection
+    Args:
+        connection: a connected socket.
+        most: bytes of one message that are taken from the other side.
+    """
+
+    def __init__(self, connection: socket.socket, most: int = MOST_BYTES) -> None:
+        self.socket, self.most = connection, most
         self._arrived = bytearray()
         self._lock = threading.Lock()
 
@@ -90,8 +95,8 @@ class Wire:
         """
         self._gather(_LENGTH.size, deadline)
         (length,) = _LENGTH.unpack_from(self._arrived)
-        if length > MOST_BYTES:
-            raise Garbled(f"a message of {length} bytes; {MOST_BYTES} are the most")
+        if length > self.most:
+            raise Garbled(f"a message of {length} bytes; {self.most} are the most")
         self._gather(_LENGTH.size + length, deadline)
         text = bytes(self._arrived[_LENGTH.size : _LENGTH.size + length])
         del self._arrived[: _LENGTH.size + length]

@@ -162,7 +162,8 @@ class Course:
             for handed_in in gradebook.assignment_submissions(self.exercise):
                 student = handed_in.student.id
                 path = self.folder / "autograded" / student / self.exercise / f"{self.exercise}.ipynb"
-                texts = {c.metadata.nbgrader.grade_id: _text(c) for c in nbformat.read(path, as_version=4).cells}
+                cells = [c for c in nbformat.read(path, as_version=4).cells if "nbgrader" in c.metadata]
+                texts = {c.metadata.nbgrader.grade_id: _text(c) for c in cells}
                 result[student] = {
                     _function(grade.name): Verdict(grade.score, texts[grade.name])
                     for notebook in handed_in.notebooks

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import nbformat
 from nbformat import NotebookNode
-from nbformat.v4 import new_code_cell, new_markdown_cell
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_raw_cell
 
 __all__ = ["CASES", "MARKER", "Case"]
 
@@ -395,6 +395,26 @@ def bptt(*arguments):
 """
 
 
+PAYLOADS = """
+from IPython.display import HTML, SVG, Javascript, Latex, Markdown, display
+image = "<img src=x onerror=payload()>"
+script = "<script>payload()</script>"
+display(HTML(script + image + "<a href='javascript:payload()'>a</a><svg onload=payload()>"), Javascript("payload()"))
+display(SVG(f"<svg xmlns='http://www.w3.org/2000/svg'>{script}</svg>"), Markdown(script + image), Latex(f"${script}$"))
+print("seen", script)
+raise ValueError(script + image)
+"""
+
+
+def _scripts(notebook: NotebookNode) -> None:
+    notebook.cells.insert(3, new_code_cell(PAYLOADS))
+    notebook.cells.insert(
+        3, new_markdown_cell("<script>payload()</script> <img src=x onerror=payload()> $<b onclick=payload()>$")
+    )
+    notebook.cells.insert(3, new_raw_cell("<script>payload()</script>"))
+    cell(notebook, "bptt").source += "\n# <script>payload()</script>"
+
+
 CASES = [
     # what all graders see
     Case("all-right", saved),
@@ -532,7 +552,7 @@ CASES = [
         "own-helper",
         lambda n: beside(helper__py="two = 2")(json_notebook(added("import helper\nassert helper.two == 2")(n))),
     ),
-    Case("script", added("from IPython.display import display, HTML\ndisplay(HTML('<script>alert(1)</script>'))")),
+    Case("scripts", edited(_scripts), feedback=("seen",)),
     # who looks elsewhere
     Case("spy", added(SPY)),
     # who cheats

@@ -1,4 +1,4 @@
-"""Proof that the grader is right, through the real `nbgrader autograde`.
+"""Proof that the marks are right, through the real `rnngrade autograde`, and `nbgrader autograde` for some.
 
 One class of students per exercise: one who is right, one who has written nothing, one per alternative right answer,
 and as many as are needed to make every mistake of the bank once, each of them one mistake in every function.
@@ -13,6 +13,7 @@ import pytest
 from rnngrade.checks import exercise, exercise_names
 from rnngrade.exercise import Exercise, Graded, Mistake
 from rnngrade.outcome import call
+from rnngrade.sandbox.box import why_no_sandbox
 from rnngrade.solutions import solution_source, wrong_function, wrong_source
 from tests.course import ROOT, Answers, Course, Verdict, functions
 
@@ -59,7 +60,7 @@ def graded(tmp_path_factory: pytest.TempPathFactory):
 
     def of(e: Exercise) -> tuple[Course, Verdicts]:
         if e.name not in classes:
-            classes[e.name] = grade_class(Course(tmp_path_factory.mktemp(e.name), e.name), e)
+            classes[e.name] = grade_class(Course.copy(e.name, tmp_path_factory.mktemp(e.name)), e)
         return classes[e.name]
 
     return of
@@ -74,7 +75,7 @@ def grade_class(course: Course, e: Exercise) -> tuple[Course, Verdicts]:
         course.submit(
             f"mistake-{i}", {g.name: wrong_source(e.name, g.name, g.mistakes[i]) for g in e if i < len(g.mistakes)}
         )
-    course.nbgrader("autograde", e.name)
+    course.rnngrade("autograde", e.name, *([] if not why_no_sandbox() else ["--unsafe"]))
     return course, course.verdicts()
 
 
@@ -106,6 +107,21 @@ def test_mistake_loses_its_marks_and_is_named(e: Exercise, g: Graded, m: Mistake
     text = " ".join(verdict.text.split())
     assert text.count("what comes out when") == 1
     assert f"This is what comes out when {m.says}." in text
+
+
+@pytest.mark.parametrize("e", EXERCISES, ids=lambda e: e.name)
+def test_plain_nbgrader_gives_the_same_marks(e: Exercise, graded, tmp_path) -> None:
+    plain = Course.copy(e.name, tmp_path)
+    plain.configure("del c.Autograde, c.GenerateFeedback")
+    first = {g.name: wrong_source(e.name, g.name, g.mistakes[0]) for g in e}
+    for student, answers in {"right": solution(e), "untouched": {}, "mistake-0": first}.items():
+        plain.submit(student, answers)
+    plain.nbgrader("autograde", e.name)
+    for student, verdicts in plain.verdicts().items():
+        theirs = graded(e)[1][student]
+        assert {name: verdict.score for name, verdict in verdicts.items()} == {
+            name: verdict.score for name, verdict in theirs.items()
+        }
 
 
 @pytest.mark.parametrize(("e", "g"), GRADED)

@@ -23,7 +23,7 @@ from rnngrade.grading.gradebook import Book
 from rnngrade.grading.job import Assignment, Job, Result, Settings
 from rnngrade.grading.workers import Died, Workers, as_graded
 from rnngrade.sandbox.box import NoSandbox
-from rnngrade.spreadsheet import safe
+from rnngrade.shown import printable, safe
 
 __all__ = ["Batch", "Row", "course_key", "progress", "rows_of"]
 
@@ -103,7 +103,7 @@ class Batch:
                 row = self._finish(job, result)
             except (OSError, UnicodeError, ValueError, SQLAlchemyError) as error:
                 why = f"graded, but not written down: {type(error).__name__}: {error}"
-                row = Row(student, "needs review", 0.0, 0.0, " ".join(why.split())[:300])
+                row = Row(student, "needs review", 0.0, 0.0, printable(why)[:300])
             row.fingerprint, row.run = job.fingerprint, run
             self.journal.add(row)
             yield row
@@ -126,7 +126,8 @@ class Batch:
 
     def _job(self, student: str) -> Job:
         folder = intake.read_folder(self._path(self.course.submitted_directory, student))
-        return Job(self.assignment, student, folder.files, folder.notes, self.key, self.settings)
+        job = Job(self.assignment, student, folder.files, folder.notes, settings=self.settings)
+        return job.with_seeds(self.key)
 
     def _result(self, student: str, outcome: str | BaseException) -> Result:
         if isinstance(outcome, str):
@@ -157,7 +158,7 @@ class Batch:
             _write(made / "timestamp.txt", (source / "timestamp.txt").read_bytes())
         score, most = self.book.record(self.name, result, self._timestamp(source, result), self.penalties)
         self._replace(self._path(self.course.autograded_directory, job.student), made, job.student)
-        reason = "; ".join(dict.fromkeys(reason.replace("\n", " ") for reason in result.reasons))
+        reason = "; ".join(dict.fromkeys(map(printable, result.reasons)))
         return Row(job.student, result.status, score, most, reason)
 
     def _timestamp(self, source: Path, result: Result) -> Any:

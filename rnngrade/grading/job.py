@@ -2,12 +2,16 @@
 
 import base64
 import dataclasses
+import functools
 import hashlib
 import hmac
 import json
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+import rnncore
+import rnngrade
 from rnngrade.sandbox.limits import Limits
 
 __all__ = ["STATUSES", "Assignment", "Job", "Released", "Result", "Settings"]
@@ -43,29 +47,41 @@ class Settings:
 
 @dataclass(frozen=True)
 class Job:
-    """One student's submission, and all that is needed to grade it."""
+    """One student's submission, and all that is needed to grade it.
+
+    Attributes:
+        assignment: what was released.
+        student: whose it is.
+        files: what was handed in, by path.
+        notes: what was noticed when it was read.
+        seeds: of the inputs that each notebook is marked by.
+        settings: how it is graded.
+    """
 
     assignment: Assignment
     student: str
     files: dict[str, bytes]
-    notes: list[str]
-    key: str  # secret of the course
+    notes: list[str] = field(default_factory=list)
+    seeds: dict[str, int] = field(default_factory=dict)
     settings: Settings = field(default_factory=Settings)
+
+    def with_seeds(self, key: str) -> "Job":
+        """Seeds that are the same in each run, others for each thing handed in, and a secret without the key."""
+        handed_in = hashlib.sha256(b"".join(data for _, data in sorted(self.files.items()))).hexdigest()
+        about = [self.assignment.name, self.student, handed_in]
+        texts = {name: "\0".join([name, *about]).encode("utf-8", "replace") for name in self.assignment.notebooks}
+        seeds = {name: hmac.digest(bytes.fromhex(key), text, "sha256")[:8] for name, text in texts.items()}
+        return dataclasses.replace(self, seeds={name: int.from_bytes(seed) for name, seed in seeds.items()})
 
     @property
     def fingerprint(self) -> str:
         """Changes when what was handed in, what was released, or how it is graded changes."""
-        text = json.dumps([dataclasses.asdict(self.assignment), dataclasses.asdict(self.settings)], sort_keys=True)
+        parts = [dataclasses.asdict(self.assignment), dataclasses.asdict(self.settings), _code()]
+        text = json.dumps(parts, sort_keys=True)
         digest = hashlib.sha256(text.encode())
         for name, data in sorted(self.files.items()):
             digest.update(repr((name, len(data))).encode() + data)
         return digest.hexdigest()
-
-    def seed(self, notebook: str) -> int:
-        """Of the inputs that this submission is marked by: the same in each run, a secret without the key."""
-        handed_in = hashlib.sha256(b"".join(data for _, data in sorted(self.files.items()))).hexdigest()
-        text = "\0".join([self.assignment.name, notebook, self.student, handed_in])
-        return int.from_bytes(hmac.digest(bytes.fromhex(self.key), text.encode("utf-8", "surrogatepass"), "sha256")[:8])
 
     def to_json(self) -> str:
         """As text."""
@@ -85,13 +101,23 @@ class Job:
             student=tree["student"],
             files={name: base64.b64decode(data) for name, data in tree["files"].items()},
             notes=tree["notes"],
-            key=tree["key"],
+            seeds=tree["seeds"],
             settings=Settings(
                 Limits(**settings["limits"]),
                 None if settings["packages"] is None else tuple(settings["packages"]),
                 settings["unsafe"],
             ),
         )
+
+
+@functools.cache
+def _code() -> str:
+    """Changes when the code that gives marks changes."""
+    digest = hashlib.sha256()
+    for package in (rnncore, rnngrade):
+        for path in sorted(Path(package.__path__[0]).rglob("*.py")):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 @dataclass

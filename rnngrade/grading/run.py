@@ -1,7 +1,6 @@
 """Runs a notebook behind the wall, cell by cell, to its end, whatever its cells do."""
 
 import ast
-import json
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -18,6 +17,8 @@ from rnngrade.wire import Closed, Garbled, TimedOut
 __all__ = ["Run", "Trouble", "examined", "run"]
 
 _NOT_HERE = "is not there while a notebook is graded"
+_CELLS_SHOWN = 20  # a notebook keeps as much output as so many cells may have
+_SHOWN = ("text/plain", "text/html", "text/latex", "text/markdown", "image/png", "image/jpeg")  # none of them runs
 
 
 @dataclass(frozen=True)
@@ -101,6 +102,7 @@ class _Runner:
         self.result = Run()
         self.deadly: set[int] = set()
         self.deaths = self.number = 0
+        self.left = _CELLS_SHOWN * self.limits.output
         self.end = time.monotonic() + self.limits.total
 
     def run(self) -> Run:
@@ -115,12 +117,13 @@ class _Runner:
         return self.result
 
     def _run_cell(self, index: int, cell: NotebookNode) -> None:
-        outputs = _Outputs(self.limits.output)
+        outputs = _Outputs(min(self.limits.output, self.left))
         says = self._why_not() or self._revived(index)
         if not says:
             cell.execution_count = self.number + 1
             says = self._execute(index, outputs, time.monotonic() + self.limits.cell)
         cell.outputs = outputs.cells()
+        self.left -= outputs.size
         if says:
             self.result.troubles.append(Trouble(grade_id(cell) or f"code cell {index + 1}", says))
             cell.outputs.append(_error("NotGraded" if grade_id(cell) in self.marked else "Stopped", says))
@@ -275,7 +278,8 @@ class _Outputs:
     """A cell's outputs as they arrive, cut to a number of bytes in all."""
 
     def __init__(self, most: int) -> None:
-        self.left, self.lost = most, 0
+        self.left = self.most = most
+        self.lost = 0
         self.outputs: list[NotebookNode] = []
 
     def take(self, message: dict[str, Any]) -> bool:
@@ -307,6 +311,11 @@ class _Outputs:
             return False
         return True
 
+    @property
+    def size(self) -> int:
+        """Bytes that were kept."""
+        return self.most - self.left
+
     def _fits(self, size: int) -> bool:
         if size > self.left:
             self.lost += size
@@ -328,9 +337,8 @@ class _Outputs:
             self.outputs.append(new_output("stream", name=name, text=shown))
 
     def _shown(self, kind: str, data: Any) -> None:
-        bundle = {_text(key)[:100]: _text(value) for key, value in dict(data).items()}
-        bundle = {key: _tree(value) if key.endswith("json") else value for key, value in bundle.items()}
-        most = sum(len(str(value)) for value in bundle.values())
+        bundle = {key: _text(value) for key, value in dict(data).items() if key in _SHOWN}
+        most = sum(map(len, bundle.values()))
         if self._fits(most):
             more = {"execution_count": None} if kind == "execute_result" else {}
             self.outputs.append(new_output(kind, bundle, **more))
@@ -350,14 +358,7 @@ class _Outputs:
             if says := limits.named(output.ename, output.evalue):
                 yield says
             if output.ename == "ModuleNotFoundError" and "'" in output.evalue:
-                yield f"{output.evalue.split(chr(39))[1]} {_NOT_HERE}"
-
-
-def _tree(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return text
+                yield f"{output.evalue.split(chr(39))[1][:60]} {_NOT_HERE}"
 
 
 def _text(value: Any) -> str:

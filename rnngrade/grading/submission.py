@@ -121,7 +121,7 @@ def run_notebook(job: Job, name: str, notebook: nbformat.NotebookNode, files: di
         exercises = {exercise for exercise, _ in marked.values()}
         packages = tuple(sorted({package for name in exercises for package in exercise(name).packages}))
         packages = packages if marked else everything_installed()
-    return run(notebook, _sandbox(packages, job.settings), files, job.seed(name), marked)
+    return run(notebook, _sandbox(packages, job.settings), files, job.seeds[name], marked)
 
 
 def _by_name(notebook: nbformat.NotebookNode) -> dict[str, nbformat.NotebookNode]:

@@ -7,7 +7,6 @@ import base64
 import contextlib
 import importlib
 import io
-import json
 import os
 import random
 import select
@@ -68,18 +67,9 @@ class _Stream(io.RawIOBase):
 
 
 def _mime(data: Any) -> dict[str, str]:
-    """What can be shown: texts as they are, bytes in base64, trees as JSON."""
-    shown = {}
-    for kind, value in dict(data).items():
-        if isinstance(value, bytes):
-            value = base64.b64encode(value).decode("ascii")
-        elif not isinstance(value, str):
-            try:
-                value = json.dumps(value)
-            except (TypeError, ValueError):
-                continue
-        shown[str(kind)] = value
-    return shown
+    """What can be shown: texts as they are, bytes in base64."""
+    encoded = {kind: base64.b64encode(v).decode("ascii") if isinstance(v, bytes) else v for kind, v in data.items()}
+    return {str(kind): value for kind, value in encoded.items() if isinstance(value, str)}
 
 
 class _Results(DisplayHook):
@@ -141,7 +131,7 @@ def prepare(modules: list[str]) -> None:
 def main(connection: socket.socket, home: str) -> None:
     """Serve one notebook until the other side hangs up."""
     global _wire
-    _wire = Wire(connection)
+    _wire = Wire(connection, most=2**30)
     os.register_at_fork(after_in_child=_forget_wire)
     home_folder = Path(home)
     home_folder.mkdir(parents=True, exist_ok=True)
