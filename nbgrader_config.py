@@ -15,7 +15,7 @@ c.Autograde.autograde_preprocessors = [
 ]
 c.RnnGrade.limits = {"cell": 60, "total": 600}  # seconds
 
-# Feedback without hidden tests, and with no program of a student's in the page; the formgrader's pages are made so, too.
+# Feedback without hidden tests, and with no program of a student's in its pages or the formgrader's.
 c.GenerateFeedback.preprocessors = [
     "nbgrader.preprocessors.GetGrades",
     "rnngrade.plugins.HideTests",

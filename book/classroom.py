@@ -206,7 +206,7 @@ def verdict(notebook: NotebookNode, released: NotebookNode, name: str = NAME) ->
     assignment = Assignment(name, {name: Released(released, {})})
     files = {f"{name}.ipynb": json.dumps(notebook).encode()}
     settings = Settings(Limits(cell=3, total=20), packages=("matplotlib",), unsafe=not WALLED)
-    job = Job(assignment, "mallory", files, [], secrets.token_hex(32), settings)
+    job = Job(assignment, "mallory", files, settings=settings).with_seeds(secrets.token_hex(32))
     result = Result.from_json(grade_submission(job.to_json()))
     cells = [
         cell

@@ -38,7 +38,7 @@ def test_value_that_the_process_shows_earns_nothing(answer: str) -> None:
     handed_in = submission(released, {"bptt": answer})
     files = {f"{NAME}.ipynb": nbformat.writes(handed_in).encode()}
     assignment = Assignment(NAME, {NAME: Released(released, {})})
-    job = Job(assignment, "eve", files, [], "07" * 32, Settings(Limits(cell=3, total=20)))
+    job = Job(assignment, "eve", files, settings=Settings(Limits(cell=3, total=20))).with_seeds("07" * 32)
     result = Result.from_json(grade_submission(job.to_json()))
     cells = filter(is_examined, nbformat.from_dict(result.notebooks[NAME]).cells)
     assert {grade_id(cell): determine_grade(cell)[0] for cell in cells if determine_grade(cell)[0]} == {}
