@@ -17,6 +17,8 @@ import warnings
 from importlib.metadata import version
 from pathlib import Path
 
+import machine
+
 HERE = Path(__file__).parent
 README = HERE.parent / "README.md"
 MARKS = "<!-- benchmarks: written by make bench -->\n", "<!-- end of benchmarks -->\n"
@@ -46,24 +48,15 @@ MEMORY = ["RNN 32 256 100", "GRU 32 256 100", "LSTM 32 256 100", "LSTM 128 512 3
 def main() -> None:
     """Measure in fresh processes, print, and write the results."""
     runs = []
-    misjudged = "avx512f" in cpu_flags() and kernels_of({}) not in ("SkylakeX", "Cooperlake", "Sapphirerapids")
+    misjudged = "avx512f" in machine.cpu_flags() and kernels_of({}) not in ("SkylakeX", "Cooperlake", "Sapphirerapids")
     for tuned in [{}, *([TUNED] if misjudged else [])]:
         for threads in (1, 2):
             parts = ["layers", *(["cells"] if threads == 1 else [])]
             runs.append(run(tuned, threads, parts if tuned or threads > 1 else [*parts, "memory"]))
-    document = {
-        "cpu": cpu_name(),
-        "cores": os.cpu_count(),
-        "system": f"{platform.system()} {platform.machine()}",
-        "date": time.strftime("%Y-%m-%d"),
-        "runs": runs,
-    }
+    document = machine.described() | {"runs": runs}
     if QUICK:
         return
-    name = re.sub(r"[^a-z0-9]+", "-", f"{document['cpu']} {platform.machine()}".lower()).strip("-")
-    (HERE / "results").mkdir(exist_ok=True)
-    (HERE / "results" / f"{name}.json").write_text(json.dumps(document, indent=1) + "\n")
-    (HERE / "results" / f"{name}.md").write_text(markdown(document))
+    name = machine.write("", document, markdown(document))
     text = README.read_text()
     before, after = text.split(MARKS[0])[0], text.split(MARKS[1])[1]
     README.write_text(before + MARKS[0] + summary(document) + MARKS[1] + after)
@@ -381,22 +374,6 @@ def about() -> None:
         f"torch {torch.__version__}, torchrecurrent {version('torchrecurrent')}"
     )
     print(json.dumps(text))
-
-
-def _cpuinfo(key: str) -> str:
-    path = Path("/proc/cpuinfo")
-    found = re.search(rf"^{key}\s*:\s*(.*)$", path.read_text(), re.MULTILINE) if path.exists() else None
-    return found.group(1) if found else ""
-
-
-def cpu_name() -> str:
-    """The processor's name."""
-    return _cpuinfo("model name") or platform.processor() or platform.machine()
-
-
-def cpu_flags() -> list[str]:
-    """The instruction sets that the processor states; none where it does not."""
-    return _cpuinfo("flags").split()
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from traitlets.config import LoggingConfigurable
 from rnngrade.grading.batch import Batch, Row, progress, rows_of
 from rnngrade.grading.gradebook import Book, NotReleased
 from rnngrade.grading.job import STATUSES, Settings
-from rnngrade.grading.workers import Local, OnDask, Workers
+from rnngrade.grading.workers import Local, OnDask, Unfit, Workers
 from rnngrade.sandbox.box import NoSandbox, why_no_sandbox
 from rnngrade.sandbox.limits import Limits
 from rnngrade.shown import printable
@@ -79,9 +79,9 @@ def autograde(asked: argparse.Namespace) -> int:
             return _stop(f"nothing was handed in for {asked.assignment}")
         if asked.resume and not batch.journal.interrupted:
             print("The last run came to its end; looking for what has changed since.")
-        workers = OnDask(asked.dask) if asked.dask else Local(max(1, min(asked.j, len(students))))
+        workers = OnDask(asked.dask, tqdm.write) if asked.dask else Local(max(1, min(asked.j, len(students))))
         return _graded(batch, workers, students, asked)
-    except (NotReleased, NoSandbox, ValueError) as error:
+    except (NotReleased, NoSandbox, Unfit, ValueError) as error:
         return _stop(str(error))
     except ImportError as error:
         return _stop(f"{error}; grading on a cluster needs dask.distributed: pip install 'rnncore[cluster]'")

@@ -21,7 +21,7 @@ from tqdm import tqdm
 from rnngrade.grading import intake
 from rnngrade.grading.gradebook import Book
 from rnngrade.grading.job import Assignment, Job, Result, Settings
-from rnngrade.grading.workers import Died, Workers, as_graded
+from rnngrade.grading.workers import Died, Unfit, Workers, as_graded
 from rnngrade.sandbox.box import NoSandbox
 from rnngrade.shown import printable, safe
 
@@ -78,9 +78,9 @@ class Batch:
         """Grade these students; a row for each as it is done, those that need no work first.
 
         Submissions that are as they were when they were graded are left alone, unless `force`; with `resume` those
-        that the interrupted run had finished are.
+        that the interrupted run had finished are; all others are graded again if that run was forced to.
         """
-        run = self.journal.begin(resume)
+        run, force = self.journal.begin(resume, force)
         pending: dict[str, Job] = {}
 
         def jobs() -> Iterable[tuple[str, Any]]:
@@ -104,7 +104,8 @@ class Batch:
             except (OSError, UnicodeError, ValueError, SQLAlchemyError) as error:
                 why = f"graded, but not written down: {type(error).__name__}: {error}"
                 row = Row(student, "needs review", 0.0, 0.0, printable(why)[:300])
-            row.fingerprint, row.run = job.fingerprint, run
+                result.died = True
+            row.fingerprint, row.run = "" if result.died else job.fingerprint, run
             self.journal.add(row)
             yield row
         yield from _drained(left)
@@ -132,7 +133,7 @@ class Batch:
     def _result(self, student: str, outcome: str | BaseException) -> Result:
         if isinstance(outcome, str):
             return Result.from_json(outcome)
-        if isinstance(outcome, NoSandbox):
+        if isinstance(outcome, NoSandbox | Unfit):
             raise outcome
         result = Result(student, died=True)
         if isinstance(outcome, Died):
@@ -224,7 +225,7 @@ class _Journal:
     def __init__(self, path: Path) -> None:
         self._path = path
         self.rows: dict[str, Row] = {}
-        self._open_run = ""
+        self._open_run, self._forced = "", False
         text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
         self._torn = bool(text) and not text.endswith("\n")
         for line in text.splitlines():
@@ -235,7 +236,7 @@ class _Journal:
             if "row" in entry:
                 self.rows[entry["row"]["student"]] = Row(**entry["row"])
             elif "begin" in entry:
-                self._open_run = entry["begin"]
+                self._open_run, self._forced = entry["begin"], entry.get("force", False)
             elif "end" in entry:
                 self._open_run = ""
 
@@ -244,13 +245,13 @@ class _Journal:
         """The last run did not come to its end."""
         return bool(self._open_run)
 
-    def begin(self, resume: bool) -> str:
-        """The name of the run that begins, or of the one that is taken up again."""
+    def begin(self, resume: bool, force: bool) -> tuple[str, bool]:
+        """The name of the run that begins, or of the one that is taken up again; whether it grades all of them."""
         if resume and self._open_run:
-            return self._open_run
-        self._open_run = secrets.token_hex(8)
-        self._append({"begin": self._open_run})
-        return self._open_run
+            return self._open_run, force or self._forced
+        self._open_run, self._forced = secrets.token_hex(8), force
+        self._append({"begin": self._open_run, "force": force})
+        return self._open_run, force
 
     def add(self, row: Row) -> None:
         """Write down one row."""

@@ -115,7 +115,7 @@ class Book:
     def _record(self, assignment: str, result: Result, timestamp: Any, penalties: AssignLatePenalties) -> "Score":
         book = self._gradebook
         book.update_or_create_student(result.student)
-        with book.db.no_autoflush:
+        with book.db.no_autoflush:  # nbgrader links a submission before it adds it; SQLAlchemy would warn of that
             submission = book.update_or_create_submission(assignment, result.student, timestamp=timestamp)
         kept = []
         for notebook in submission.notebooks:

@@ -13,7 +13,7 @@ from typing import Any
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_raw_cell
 
-__all__ = ["Folder", "Unreadable", "matched", "notebook", "read_folder"]
+__all__ = ["Folder", "Matched", "Unreadable", "beside", "matched", "notebook", "read_folder"]
 
 _MOST_BYTES, _MOST_FILES, _DEEPEST = 50 * 2**20, 1000, 10
 _MOST_CELLS = 2000
@@ -71,32 +71,41 @@ def _walk(folder: Path, notes: list[str], depth: int = 0) -> Iterator[Path]:
             yield path
 
 
-def matched(names: list[str], wanted: list[str]) -> tuple[dict[str, str], list[str]]:
-    """Which of the files is which wanted notebook, and what to say of that.
+@dataclass
+class Matched:
+    """Which file is which wanted notebook; why the others have none; and what else to say."""
+
+    files: dict[str, str] = field(default_factory=dict)
+    missing: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+def matched(names: list[str], wanted: list[str]) -> Matched:
+    """Find the wanted notebooks among the files.
 
     A file is taken for a notebook when it has its name, up to case and what browsers and Jupyter add ("p1 (1)",
     "p1-Copy1"), and no other has; or when it is the only file, and one notebook is wanted.
     """
     notebooks = [name for name in names if name.lower().endswith(".ipynb")]
-    found = {name: f"{name}.ipynb" for name in wanted if f"{name}.ipynb" in notebooks}
-    notes = []
+    found = Matched({name: f"{name}.ipynb" for name in wanted if f"{name}.ipynb" in notebooks})
     for name in wanted:
-        if name in found:
+        if name in found.files:
             continue
-        rest = [file for file in notebooks if file not in found.values()]
+        rest = [file for file in notebooks if file not in found.files.values()]
         alike = [file for file in rest if _plain(file) == _plain(f"{name}.ipynb")]
         if not alike and len(wanted) == 1:
             alike = rest
         if len(alike) == 1:
-            found[name] = alike[0]
-            notes.append(f"{_shown(alike[0])} taken for {name}.ipynb")
+            found.files[name] = alike[0]
+            found.notes.append(f"{_shown(alike[0])} taken for {name}.ipynb")
         elif alike:
-            notes.append(f"{name}.ipynb is missing, and which of these it is can't be told: {_list(alike)}")
+            found.missing[name] = f"{name}.ipynb is missing, and which of these it is can't be told: {_list(alike)}"
         else:
-            notes.append(f"{name}.ipynb is missing{f'; there are {_list(notebooks)}' if notebooks else ''}")
-    if extra := [file for file in notebooks if file not in found.values()]:
-        notes += [f"not looked at: {_list(extra)}"] if len(found) == len(wanted) else []
-    return found, notes
+            found.missing[name] = f"{name}.ipynb is missing{f'; there are {_list(notebooks)}' if notebooks else ''}"
+    extra = [file for file in notebooks if file not in found.files.values()]
+    if extra and not found.missing:
+        found.notes.append(f"not looked at: {_list(extra)}")
+    return found
 
 
 def _plain(file: str) -> str:

@@ -14,7 +14,7 @@ import rnncore
 import rnngrade
 from rnngrade.sandbox.limits import Limits
 
-__all__ = ["STATUSES", "Assignment", "Job", "Released", "Result", "Settings"]
+__all__ = ["STATUSES", "Assignment", "Job", "Released", "Result", "Settings", "code_digest"]
 
 STATUSES = ("graded", "partly graded", "needs review", "ungradable")
 """From the best to the worst."""
@@ -34,6 +34,17 @@ class Assignment:
 
     name: str
     notebooks: dict[str, Released]
+
+    @functools.cached_property
+    def text(self) -> str:
+        """As JSON."""
+        return json.dumps(dataclasses.asdict(self), sort_keys=True)
+
+    @classmethod
+    def from_text(cls, text: str) -> "Assignment":
+        """From `text`."""
+        tree = json.loads(text)
+        return cls(tree["name"], {name: Released(**value) for name, value in tree["notebooks"].items()})
 
 
 @dataclass(frozen=True)
@@ -76,8 +87,7 @@ class Job:
     @property
     def fingerprint(self) -> str:
         """Changes when what was handed in, what was released, or how it is graded changes."""
-        parts = [dataclasses.asdict(self.assignment), dataclasses.asdict(self.settings), _code()]
-        text = json.dumps(parts, sort_keys=True)
+        text = json.dumps([self.assignment.text, dataclasses.asdict(self.settings), code_digest()])
         digest = hashlib.sha256(text.encode())
         for name, data in sorted(self.files.items()):
             digest.update(repr((name, len(data))).encode() + data)
@@ -85,38 +95,36 @@ class Job:
 
     def to_json(self) -> str:
         """As text."""
-        tree = dataclasses.asdict(self)
-        tree["files"] = {name: base64.b64encode(data).decode() for name, data in self.files.items()}
-        return json.dumps(tree)
+        files = {name: base64.b64encode(data).decode() for name, data in self.files.items()}
+        plain = {"student": self.student, "files": files, "notes": self.notes, "seeds": self.seeds}
+        return json.dumps(plain | {"assignment": self.assignment.text, "settings": dataclasses.asdict(self.settings)})
 
     @classmethod
     def from_json(cls, text: str) -> "Job":
         """From `to_json`'s text."""
         tree = json.loads(text)
-        settings, assignment = tree["settings"], tree["assignment"]
+        settings = tree["settings"]
+        packages = None if settings["packages"] is None else tuple(settings["packages"])
         return cls(
-            assignment=Assignment(
-                assignment["name"], {name: Released(**value) for name, value in assignment["notebooks"].items()}
-            ),
+            assignment=Assignment.from_text(tree["assignment"]),
             student=tree["student"],
             files={name: base64.b64decode(data) for name, data in tree["files"].items()},
             notes=tree["notes"],
             seeds=tree["seeds"],
-            settings=Settings(
-                Limits(**settings["limits"]),
-                None if settings["packages"] is None else tuple(settings["packages"]),
-                settings["unsafe"],
-            ),
+            settings=Settings(Limits(**settings["limits"]), packages, settings["unsafe"]),
         )
 
 
 @functools.cache
-def _code() -> str:
-    """Changes when the code that gives marks changes."""
+def code_digest() -> str:
+    """Changes when the grader does, or what it grades against."""
     digest = hashlib.sha256()
     for package in (rnncore, rnngrade):
-        for path in sorted(Path(package.__path__[0]).rglob("*.py")):
-            digest.update(path.read_bytes())
+        root = Path(package.__path__[0])
+        for path in sorted(root.rglob("*.py")):
+            name = path.relative_to(root).as_posix()
+            if not name.startswith("_solutions"):  # they lie there in a wheel, and elsewhere in a checkout
+                digest.update(name.encode() + path.read_bytes())
     return digest.hexdigest()
 
 

@@ -15,49 +15,50 @@ from rnngrade.grading.run import Run, examined, run
 from rnngrade.sandbox.box import Sandbox
 from rnngrade.sandbox.packages import everything_installed
 
-__all__ = ["grade_submission", "run_notebook"]
+__all__ = ["grade_submission", "run_notebook", "stop"]
 
 _NO_MARKUP = {ord(character): f"&#{ord(character)};" for character in "&<>*_`[]$\\!#|"}
 _here = threading.local()  # a sandbox runs one notebook at a time: each thread has its own
+_used_by: dict[Sandbox, str] = {}  # the run for which each works, or has worked last
+_stopped: set[str] = set()
 
 
-def grade_submission(job: str) -> str:
-    """The Result of a Job, both as JSON text.
+def grade_submission(job: str, run: str = "") -> str:
+    """The Result of a Job, both as JSON text; `run` is the name under which it can be stopped.
 
     Raises:
-        NoSandbox: there is none on this machine.
+        NoSandbox: there is none on this machine, or the run was stopped.
     """
+    _here.run = run
     return _grade(Job.from_json(job)).to_json()
+
+
+def stop(run: str) -> None:
+    """End what this process grades for that run, in whatever thread, and begin no more of it."""
+    _stopped.add(run)
+    for sandbox, used_by in list(_used_by.items()):
+        if used_by == run:
+            sandbox.retire()
 
 
 def _grade(job: Job) -> Result:
     result = Result(job.student)
     wanted = list(job.assignment.notebooks)
-    found, notes = intake.matched(list(job.files), wanted)
-    files, more = intake.beside(job.files, list(found.values()))
-    missing = [name for name in wanted if name not in found]
-    said = [*job.notes, *more]
-    for note in notes:
-        if any(note.startswith(f"{name}.ipynb is missing") for name in missing):
-            result.lower_to("partly graded" if found else "ungradable", note)
-            result.notebooks |= {
-                name: _explained(job, name, note) for name in missing if note.startswith(f"{name}.ipynb ")
-            }
-        else:
-            said.append(note)
-    unreadable = []
-    for name, file in found.items():
+    found = intake.matched(list(job.files), wanted)
+    files, said = intake.beside(job.files, list(found.files.values()))
+    said = [*job.notes, *said, *found.notes]
+    lost = dict(found.missing)
+    for name, file in found.files.items():
         try:
             submitted, mended = intake.notebook(job.files[file])
         except intake.Unreadable as error:
-            unreadable.append(name)
-            result.lower_to("partly graded", f"{file}: {error}")
-            result.notebooks[name] = _explained(job, name, f"{file}: {error}")
+            lost[name] = f"{file}: {error}"
             continue
         said += mended
         _grade_notebook(job, name, submitted, files, result, said)
-    if len(unreadable) + len(missing) == len(wanted):
-        result.status = "ungradable"
+    for name, why in lost.items():
+        result.lower_to("ungradable" if len(lost) == len(wanted) else "partly graded", why)
+        result.notebooks[name] = _explained(job, name, why)
     if result.untouched and all(
         len(ids) == len(_answers(job.assignment.notebooks[name])) > 0 for name, ids in result.untouched.items()
     ):
@@ -132,10 +133,13 @@ def _sandbox(packages: tuple[str, ...], settings: Settings) -> Sandbox:
     """The sandbox of this thread; another one where something else is asked for."""
     wanted = packages, settings.limits, settings.unsafe
     standing: Sandbox | None = getattr(_here, "sandbox", None)
-    if standing is not None and (standing.packages, standing.limits, standing.unsafe) != wanted:
-        standing.close()
-        standing = None
-    if standing is None:
+    if standing is None or standing.retired or (standing.packages, standing.limits, standing.unsafe) != wanted:
+        if standing is not None:
+            standing.close()
+            del _used_by[standing]
         standing = _here.sandbox = Sandbox(*wanted)
         atexit.register(standing.close)
+    _used_by[standing] = _here.run
+    if _here.run in _stopped:
+        standing.retire()
     return standing

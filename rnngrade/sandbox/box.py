@@ -110,6 +110,7 @@ class Sandbox:
         self._control: socket.socket | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._running, self._heard = False, b""
+        self.retired = False
 
     def start(self, files: Mapping[str, bytes]) -> Kernel:
         """A process for a notebook, with its files in the folder where it starts.
@@ -121,6 +122,9 @@ class Sandbox:
             folder = self._build()
         else:
             folder = self._folder.name
+        if self.retired:
+            self.close()
+            raise NoSandbox("it was stopped")
         ours, theirs = socket.socketpair()
         order = {
             "walled": not self.unsafe,
@@ -160,6 +164,12 @@ class Sandbox:
         except NoSandbox:
             self.close()
             return ""
+
+    def retire(self) -> None:
+        """Kill what runs here, and start no more. Unlike all else, this is for other threads."""
+        self.retired = True
+        if (process := self._process) is not None:
+            process.kill()
 
     def close(self) -> None:
         """Take the wall down, and all behind it."""
