@@ -45,7 +45,7 @@ test: .venv/.has-test ## all tests, quick ones first
 	@pytest tests/grader
 	@echo "All tests passed."
 
-exercises: .venv/.has-exercises ## make exercises/ from solutions/
+exercises: .venv/.has-grader ## make exercises/ from solutions/
 	@echo "· Releasing the exercises"
 	@python -m rnngrade.release
 
@@ -76,7 +76,7 @@ _build/.code: $(shell find rnncore rnngrade solutions book -name '*.py') constra
 	@rm -rf _build/.jupyter_cache _build/.doctrees
 	@mkdir -p _build && touch $@
 
-HELD_BY_test = torch book exercises lab
+HELD_BY_test = torch book grader lab
 
 .venv/.has-%: pyproject.toml constraints.txt | .venv/bin/pip
 	@echo "· Installing what '$*' needs (about a minute the first time)"

@@ -15,13 +15,14 @@ c.Autograde.autograde_preprocessors = [
 ]
 c.RnnGrade.limits = {"cell": 60, "total": 600}  # seconds
 
-# Feedback without hidden tests, and with no program of a student's in the page.
+# Feedback without hidden tests, and with no program of a student's in its pages or the formgrader's.
 c.GenerateFeedback.preprocessors = [
     "nbgrader.preprocessors.GetGrades",
     "rnngrade.plugins.HideTests",
     "nbconvert.preprocessors.CSSHTMLHeaderPreprocessor",
 ]
 c.HTMLExporter.sanitize_html = True
+c.HTMLExporter.filters = {"markdown2html": "rnngrade.plugins.markdown"}
 
 c.ExportApp.plugin_class = "rnngrade.plugins.CsvExport"
 c.ZipCollectApp.extractor_plugin = "rnngrade.plugins.Extractor"

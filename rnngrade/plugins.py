@@ -1,8 +1,8 @@
 """What plugs into nbgrader's own commands and its formgrader: see nbgrader_config.py for how they are named there.
 
 `Restore` and `Execute` put the wall and the restored notebook into `nbgrader autograde` and the formgrader's button;
-`HideTests` keeps hidden tests out of feedback; `CsvExport` writes tables that are valid and safe to open; `Extractor`
-refuses archives that would write elsewhere.
+`HideTests` keeps hidden tests out of feedback, and `markdown` keeps out what would run in a reader's browser;
+`CsvExport` writes tables that are valid and safe to open; `Extractor` refuses archives that would write elsewhere.
 """
 
 import contextlib
@@ -15,7 +15,9 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import bleach
 import nbformat
+from nbconvert.filters import markdown2html
 from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.plugins import ExportPlugin, ExtractorPlugin
@@ -32,7 +34,26 @@ from rnngrade.grading.restore import restore
 from rnngrade.grading.submission import run_notebook
 from rnngrade.shown import safe
 
-__all__ = ["CsvExport", "Execute", "Extractor", "HideTests", "Restore"]
+__all__ = ["CsvExport", "Execute", "Extractor", "HideTests", "Restore", "markdown"]
+
+_HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
+_TABLE = ("table", "thead", "tbody", "tr", "th", "td")
+_TAGS = {
+    *bleach.ALLOWED_TAGS,
+    *_HEADINGS,
+    *_TABLE,
+    "p",
+    "br",
+    "hr",
+    "div",
+    "span",
+    "pre",
+    "del",
+    "s",
+    "sub",
+    "sup",
+    "img",
+}
 
 
 class _OfAssignment(NbGraderPreprocessor):
@@ -97,6 +118,24 @@ class HideTests(NbGraderPreprocessor):
         return cell, resources
 
 
+def markdown(source: str) -> str:
+    """For the pages of feedback and of the formgrader: HTML that runs nothing and fetches nothing.
+
+    nbgrader's templates show a student's markdown as it stands, scripts included, also where `sanitize_html` is set.
+    """
+    protocols = {*bleach.ALLOWED_PROTOCOLS, "data"}
+    made: str = bleach.clean(markdown2html(source), tags=_TAGS, attributes=_harmless, protocols=protocols)
+    return made
+
+
+def _harmless(tag: str, name: str, value: str) -> bool:
+    if name == "src":
+        return value.startswith("data:image/")
+    if name == "href":
+        return not value.startswith("data:")
+    return name in ("class", "id", "title", "alt")
+
+
 class CsvExport(ExportPlugin):
     """nbgrader's table of grades, as CSV that any program reads rightly and no spreadsheet takes for a formula."""
 
@@ -122,9 +161,13 @@ class CsvExport(ExportPlugin):
             table = csv.writer(file)
             table.writerow(self.COLUMNS)
             for assignment in gradebook.assignments:
-                for student in gradebook.students:
+                for student in sorted(gradebook.students, key=self._name):
                     if self._wanted(self.assignment, assignment.name) and self._wanted(self.student, student.id):
                         table.writerow(self._row(gradebook, assignment, student))
+
+    @staticmethod
+    def _name(student: Any) -> tuple[str, str, str]:
+        return student.last_name or "", student.first_name or "", student.id
 
     @staticmethod
     def _wanted(names: list[Any], name: str) -> bool:

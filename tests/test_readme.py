@@ -13,6 +13,7 @@ from nbgrader.apps.nbgraderapp import NbGraderApp
 from rnncore import tree
 from rnncore.testing import check_gradients
 from rnngrade.checks import exercise, exercise_names
+from rnngrade.command import _parser
 from rnngrade.report import grade
 from rnngrade.solutions import wrong_function
 from tests.grader.course import ROOT
@@ -29,7 +30,11 @@ def commands() -> list[str]:
     """Every line of a `sh` block, what follows `$` in a `console` block, and commands within the text."""
     lines = [line for kind, block in BLOCKS if kind == "sh" for line in block.splitlines() if line.strip()]
     lines += re.findall(r"^\$ (.*)", "\n".join(block for kind, block in BLOCKS if kind == "console"), re.MULTILINE)
-    return list(dict.fromkeys(lines + [code for code in INLINE if code.startswith(("make ", "nbgrader ", "python "))]))
+    return list(
+        dict.fromkeys(
+            lines + [code for code in INLINE if code.startswith(("make ", "nbgrader ", "rnngrade ", "python "))]
+        )
+    )
 
 
 def exists(path: str) -> bool:
@@ -51,6 +56,11 @@ def check_nbgrader(words: list[str]) -> None:
     assert {word for word in rest if not word.startswith("-")} <= set(exercise_names())
 
 
+def check_rnngrade(words: list[str]) -> None:
+    asked = _parser().parse_args(words)
+    assert asked.command == "check" or asked.assignment in exercise_names()
+
+
 def check_python(words: list[str]) -> None:
     if words[0] == "-m":
         assert importlib.util.find_spec(words[1])
@@ -65,6 +75,7 @@ def check_paths(words: list[str]) -> None:
 CHECKS = {
     "make": check_make,
     "nbgrader": check_nbgrader,
+    "rnngrade": check_rnngrade,
     "python": check_python,
     ".": check_paths,
     "cat": check_paths,

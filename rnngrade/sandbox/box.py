@@ -15,6 +15,7 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -127,7 +128,7 @@ class Sandbox:
         ours, theirs = socket.socketpair()
         order = {
             "walled": not self.unsafe,
-            "user": _FIRST_USER + os.getpid(),
+            "user": _FIRST_USER + threading.get_native_id(),  # its processes are counted: each thread has its own
             "home": f"{folder}/home" if self.unsafe else _HOME,
             "memory": self.limits.memory,
             "processes": self.limits.processes,
