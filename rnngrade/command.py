@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import shlex
 import sys
 from pathlib import Path
 
@@ -37,7 +38,9 @@ def _parser() -> argparse.ArgumentParser:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; 0 when all went well, 1 when it could not be done, 130 when it was interrupted."""
-    asked = _parser().parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else arguments
+    asked = _parser().parse_args(words)
+    asked.again = shlex.join(["rnngrade", *words, *([] if "--resume" in words else ["--resume"])])
     if asked.command == "check":
         from rnngrade.own import check
 

@@ -158,7 +158,7 @@ class Batch:
         if (source / "timestamp.txt").is_file():
             _write(made / "timestamp.txt", (source / "timestamp.txt").read_bytes())
         score, most = self.book.record(self.name, result, self._timestamp(source, result), self.penalties)
-        self._replace(self._path(self.course.autograded_directory, job.student), made, job.student)
+        self._replace(job.student, made)
         reason = "; ".join(dict.fromkeys(map(printable, result.reasons)))
         return Row(job.student, result.status, score, most, reason)
 
@@ -169,13 +169,17 @@ class Batch:
             result.reasons.append("its timestamp.txt can't be read: not counted as late")
             return None
 
-    def _replace(self, place: Path, made: Path, student: str) -> None:
-        """Put the new files in place; those that were there, if they differ, go to the archive."""
+    def _replace(self, student: str, made: Path) -> None:
+        """Put the new files in place; those that were there, if they differ, go to the archive, with their feedback."""
+        place = self._path(self.course.autograded_directory, student)
         if place.is_dir() and not _same(place, made):
-            stamp = time.strftime("%Y-%m-%d_%H-%M-%S")
-            archive = self.folder / "archive" / student / f"{stamp}-{secrets.token_hex(2)}"
+            stamp = f"{time.strftime('%Y-%m-%d_%H-%M-%S')}-{secrets.token_hex(2)}"
+            archive = self.folder / "archive" / student / stamp
             archive.parent.mkdir(parents=True, exist_ok=True)
             shutil.move(place, archive)
+            feedback = self._path(self.course.feedback_directory, student)
+            if feedback.is_dir():
+                shutil.move(feedback, archive / "feedback")
         elif place.is_dir():
             shutil.rmtree(place)
         place.parent.mkdir(parents=True, exist_ok=True)

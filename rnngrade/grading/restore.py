@@ -56,7 +56,7 @@ def restore(submitted: NotebookNode, released: NotebookNode, tests: Mapping[str,
             notes.append(f"{name} was there twice")
         else:
             doubts.append(f"{name} was there twice: the first is graded, the other kept as text")
-            free.setdefault(anchor, []).append(_stripped(new_raw_cell(cell.source)))
+            free.setdefault(anchor, []).append(new_raw_cell(cell.source))
     if list(dict.fromkeys(order)) != [name for name in wanted if name in given]:
         notes.append("the order of the cells was restored")
 
@@ -79,11 +79,8 @@ def restore(submitted: NotebookNode, released: NotebookNode, tests: Mapping[str,
                 changed = [what for what in changed if what != "text"]
             if changed:
                 notes.append(f"{name} was restored (its {' and '.join(changed)} had been changed)")
-        if is_solution(original):
-            if cell.source.strip() == original.source.strip():
-                untouched.add(name)
-            else:
-                _defuse(cell)
+        if is_solution(original) and cell.source.strip() == original.source.strip():
+            untouched.add(name)
         cells += [cell, *free.get(name, [])]
     _number(cells)
     made = new_notebook(cells=cells, metadata=copy.deepcopy(released.metadata))
@@ -134,14 +131,7 @@ def _stripped(cell: NotebookNode) -> NotebookNode:
     """A cell that the student added, without marks that it should not have."""
     cell = copy.deepcopy(cell)
     cell.metadata.clear()
-    _defuse(cell)
     return cell
-
-
-def _defuse(cell: NotebookNode) -> None:
-    """Show tags as text in what a student wrote: nbgrader's pages would take a program among them for their own."""
-    if cell.cell_type != "code":
-        cell.source = re.sub(r"<(?=[A-Za-z/!?])", "&lt;", cell.source)
 
 
 def _number(cells: list[NotebookNode]) -> None:

@@ -346,6 +346,13 @@ def bptt(dhs, *rest):
     kernel.wire().send({"outcome": {"outputs": (1, 2, 3, 4, 5), "whole": 1, "trouble": {}, "kind": [], "changed": 7,
                                     "printed": None}})
 """
+FORGED_RESULT = """
+from rnngrade.sandbox import kernel
+import os
+def bptt(*arguments):
+    kernel.wire().send({"result": {"text/plain": "8.0"}, "count": 1})
+    os._exit(0)
+"""
 GARBAGE = """
 from rnngrade.sandbox import kernel
 def bptt(*arguments):
@@ -596,6 +603,13 @@ CASES = [
         lost=("bptt",),
         status="partly graded",
         says=("sent what no notebook sends",),
+    ),
+    Case(
+        "forged-result",
+        answer(FORGED_RESULT),
+        lost=("bptt",),
+        status="partly graded",
+        says=("check-bptt: the kernel died",),
     ),
     Case(
         "forged-outcome",

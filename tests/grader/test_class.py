@@ -105,7 +105,7 @@ def test_class_of_forty_interrupted_and_taken_up_again(tmp_path: Path) -> None:
     assert run.returncode == 130, said
     first = journalled(course)
     assert f"Interrupted: {len(first)} of 40 are done, and saved." in said
-    assert f"rnngrade autograde {E.name} --resume" in said
+    assert f"To go on: rnngrade autograde {E.name} -j 2 --resume" in said
     assert "Traceback" not in said
 
     with started(course, "-j", "2", "--resume") as run:
@@ -144,6 +144,9 @@ def test_worse_resubmission_counts_and_the_better_one_is_kept(course: Course) ->
     course.rnngrade("autograde", E.name)
     assert course.rows()["all-right"].score == E.points
     better = course.graded("all-right").read_bytes()
+    course.nbgrader("generate_feedback", E.name)
+    page = course.folder / "feedback" / "all-right" / E.name / f"{E.name}.html"
+    told = page.read_bytes()
     for as_in in ("all-tests-deleted", "dies-in-function", "cut-off"):
         hand_in_again(course, "all-right", as_in)
         course.rnngrade("autograde", E.name)
@@ -152,6 +155,8 @@ def test_worse_resubmission_counts_and_the_better_one_is_kept(course: Course) ->
     archived = sorted((course.folder / "grading" / E.name / "archive" / "all-right").glob("*/*.ipynb"))
     assert len(archived) == 3
     assert better in [path.read_bytes() for path in archived]
+    assert not page.exists()  # it would be given out as if it were of the last one
+    assert [path.read_bytes() for path in archived[0].parent.glob("feedback/*.html")] == [told]
 
 
 def test_only_what_changed_is_graded_again(course: Course) -> None:

@@ -4,7 +4,7 @@ import pytest
 from traitlets.config import Config
 
 from rnngrade.plugins import markdown
-from tests.course import ROOT
+from tests.grader.course import ROOT
 
 
 @pytest.mark.parametrize(
