@@ -16,14 +16,11 @@ from concurrent.futures import Future
 from itertools import islice
 from pathlib import Path
 
-from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import AssignLatePenalties
 
-from rnngrade.course import RnnGrade
-from rnngrade.grading import intake
+from rnngrade.course import RnnGrade, here
 from rnngrade.grading.batch import Batch
 from rnngrade.grading.gradebook import Book
-from rnngrade.grading.job import Job
 from rnngrade.grading.submission import grade_submission
 
 SUBMISSIONS = 10_000
@@ -52,12 +49,12 @@ def measured(folder: Path, assignment: str, kinds: dict[str, str]) -> dict:
     before = Path.cwd()
     os.chdir(folder)
     try:
-        app = RnnGrade()
-        app.initialize([])
-        course = CourseDirectory(parent=app)
+        app, course = here()
         book = Book(course.db_url, course.course_id)
         try:
-            batch = Batch(course, assignment, book, AssignLatePenalties(parent=app), app.settings(unsafe=False))
+            batch = Batch(
+                course, assignment, book, AssignLatePenalties(parent=app), RnnGrade(parent=app).settings(unsafe=False)
+            )
             return _measured(batch, folder, assignment, kinds)
         finally:
             book.close()
@@ -71,8 +68,7 @@ def _measured(batch: Batch, folder: Path, assignment: str, kinds: dict[str, str]
     subprocess.run([sys.executable, "-c", "import rnngrade.grading.workers, distributed"], check=True)
     start = time.perf_counter() - begin
     for student in (next(iter(kinds)), *kinds):  # the first one twice: with the start of its sandbox, and without
-        handed_in = intake.read_folder(folder / "submitted" / student / assignment)
-        job = Job(batch.assignment, student, handed_in.files, handed_in.notes, batch.key, batch.settings).to_json()
+        job = batch.job(student).to_json()
         begin = time.perf_counter()
         results[job] = grade_submission(job)
         taken = time.perf_counter() - begin

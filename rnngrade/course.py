@@ -23,7 +23,7 @@ from rnngrade.sandbox.box import NoSandbox, why_no_sandbox
 from rnngrade.sandbox.limits import Limits
 from rnngrade.shown import printable
 
-__all__ = ["RnnGrade", "autograde", "status"]
+__all__ = ["RnnGrade", "autograde", "here", "status"]
 
 
 class RnnGrade(LoggingConfigurable):
@@ -55,7 +55,8 @@ class _App(NbGrader):
     classes = List([CourseDirectory, RnnGrade])
 
 
-def _course() -> tuple[NbGrader, CourseDirectory]:
+def here() -> tuple[NbGrader, CourseDirectory]:
+    """nbgrader's configuration in this folder, and the course that it describes."""
     app = _App()
     app.initialize([])
     return app, CourseDirectory(parent=app)
@@ -63,7 +64,7 @@ def _course() -> tuple[NbGrader, CourseDirectory]:
 
 def autograde(asked: argparse.Namespace) -> int:
     """Grade a class, with a progress bar, and print the rows that a person should look at."""
-    app, course = _course()
+    app, course = here()
     if not asked.unsafe and not asked.dask and (why := why_no_sandbox()):
         return _stop(f"student code can't be walled in on this machine: {why}.\n--unsafe grades without a sandbox.")
     book = workers = None
@@ -112,7 +113,7 @@ def _graded(batch: Batch, workers: Workers, students: list[str], asked: argparse
 
 def status(assignment: str) -> int:
     """Print the row of each student, as it was last graded."""
-    _, course = _course()
+    _, course = here()
     rows = rows_of(course, assignment)
     if not rows:
         return _stop(f"nothing of {assignment} has been graded by rnngrade")

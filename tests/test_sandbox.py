@@ -140,6 +140,18 @@ def test_descriptors_of_programs_are_shown(kernel: Kernel) -> None:
     assert said == "out\nerr\n"
 
 
+def test_unsafe_leaves_no_folder_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(box.tempfile, "tempdir", str(tmp_path))
+    unsafe = Sandbox((), LIMITS, unsafe=True)
+    kernel = unsafe.start({"a.txt": b"x"})
+    assert value(kernel, "open('a.txt').read()") == "'x'"
+    assert run(kernel, "import torch")[0]["error"] == "ModuleNotFoundError"
+    kernel.end()
+    assert [path.name[:9] for path in tmp_path.iterdir()] == ["rnngrade-"]
+    unsafe.close()
+    assert list(tmp_path.iterdir()) == []
+
+
 ORDINARY = """
 import sys
 from rnngrade.sandbox.box import Sandbox

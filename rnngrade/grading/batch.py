@@ -85,7 +85,7 @@ class Batch:
 
         def jobs() -> Iterable[tuple[str, Any]]:
             for student in students:
-                job = self._job(student)
+                job = self.job(student)
                 row = self.journal.rows.get(student)
                 same = row is not None and row.fingerprint == job.fingerprint
                 if row is not None and same and (row.run == run or not force):
@@ -125,7 +125,8 @@ class Batch:
     def _path(self, step: str, student: str) -> Path:
         return Path(self.course.format_path(step, student, self.name))
 
-    def _job(self, student: str) -> Job:
+    def job(self, student: str) -> Job:
+        """What is to be graded of this student."""
         folder = intake.read_folder(self._path(self.course.submitted_directory, student))
         job = Job(self.assignment, student, folder.files, folder.notes, settings=self.settings)
         return job.with_seeds(self.key)

@@ -1,5 +1,6 @@
 """What a student handed in, read with suspicion: files of a folder, and a notebook of bytes."""
 
+import functools
 import json
 import re
 import stat
@@ -125,17 +126,22 @@ def _list(names: list[str]) -> str:
 def beside(files: dict[str, bytes], notebooks: list[str]) -> tuple[dict[str, bytes], list[str]]:
     """The files that lie beside the notebooks while they run; those that would hide a module are left out and named."""
     kept, notes = {}, []
-    modules = set(sys.stdlib_module_names) | set(metadata.packages_distributions()) | set(_TAUGHT)
     for name, data in files.items():
         top = name.split("/")[0]
         if name in notebooks or name.lower().endswith(".ipynb"):
             continue
-        if top.removesuffix(".py") in modules:
+        if top.removesuffix(".py") in _modules():
             note = f"{_shown(top)} has the name of a module: left out, the real one is used"
             notes += [note] if note not in notes else []
         else:
             kept[name] = data
     return kept, notes
+
+
+@functools.cache
+def _modules() -> frozenset[str]:
+    """Names of modules that are not a student's to give."""
+    return frozenset(sys.stdlib_module_names) | frozenset(metadata.packages_distributions()) | frozenset(_TAUGHT)
 
 
 def notebook(data: bytes) -> tuple[nbformat.NotebookNode, list[str]]:

@@ -108,7 +108,7 @@ class Sandbox:
         self.packages, self.limits, self.unsafe = packages, limits, unsafe
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._folder = ""  # of --unsafe alone; what runs in it removes it at its end
         self._running, self._heard = False, b""
         self.retired = False
 
@@ -118,10 +118,8 @@ class Sandbox:
         Raises:
             NoSandbox: the wall stands, but nothing can be started behind it.
         """
-        if self._folder is None or self._process is None or self._process.poll() is not None:
-            folder = self._build()
-        else:
-            folder = self._folder.name
+        if self._process is None or self._process.poll() is not None:
+            self._build()
         if self.retired:
             self.close()
             raise NoSandbox("it was stopped")
@@ -129,14 +127,14 @@ class Sandbox:
         order = {
             "walled": not self.unsafe,
             "user": _FIRST_USER + threading.get_native_id(),  # its processes are counted: each thread has its own
-            "home": f"{folder}/home" if self.unsafe else _HOME,
+            "home": f"{self._folder}/home" if self.unsafe else _HOME,
             "memory": self.limits.memory,
             "processes": self.limits.processes,
             "file": self.limits.file,
             "disk": self.limits.disk,
         }
         if self.unsafe:
-            shutil.rmtree(f"{folder}/home", ignore_errors=True)
+            shutil.rmtree(f"{self._folder}/home", ignore_errors=True)
         with theirs:
             socket.send_fds(self._channel, [json.dumps({"start": order}).encode() + b"\n"], [theirs.fileno()])
         reply = self._hear("started")
@@ -178,12 +176,11 @@ class Sandbox:
             self._control.close()
             self._control, self._heard = None, b""
         if self._process is not None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(0 if self.retired else 1)
             self._process.kill()
             self._process.wait()
             self._process = None
-        if self._folder is not None:
-            self._folder.cleanup()
-            self._folder = None
 
     @property
     def _channel(self) -> socket.socket:
@@ -208,14 +205,12 @@ class Sandbox:
             if word in message:
                 return message
 
-    def _build(self) -> str:
-        """Raise the wall; the folder outside it that goes with it."""
+    def _build(self) -> None:
         self.close()
-        self._folder = tempfile.TemporaryDirectory(prefix="rnngrade-")
-        folder = self._folder.name
+        self._folder = tempfile.mkdtemp(prefix="rnngrade-") if self.unsafe else ""
         ours, theirs = socket.socketpair()
         python = os.path.realpath(sys.executable)
-        packages = f"{folder}/packages" if self.unsafe else _PACKAGES
+        packages = f"{self._folder}/packages" if self.unsafe else _PACKAGES
         modules = ["matplotlib.pyplot"] if "matplotlib" in self.packages else []
         command = [
             python,
@@ -228,7 +223,8 @@ class Sandbox:
         ]
         if self.unsafe:
             self._link(Path(packages))
-            environment = _ENVIRONMENT | {"HOME": folder, "PATH": os.environ.get("PATH", os.defpath)}
+            folders = {name: path.replace("/tmp", self._folder) for name, path in _ENVIRONMENT.items()}
+            environment = folders | {"PATH": os.environ.get("PATH", os.defpath)}
         else:
             command = [shutil.which("bwrap") or "bwrap", *self._view(), "--", *command]
             environment = _ENVIRONMENT
@@ -251,7 +247,6 @@ class Sandbox:
                 errors.seek(0)
                 said = errors.read().decode("utf-8", "replace").strip()
                 raise NoSandbox(f"{error}\n{said}".strip()) from None
-        return folder
 
     def _link(self, folder: Path) -> None:
         for place, source in importable(self.packages).items():

@@ -15,6 +15,7 @@ import json
 import os
 import resource
 import select
+import shutil
 import signal
 import socket
 import sys
@@ -136,7 +137,10 @@ class _Zygote:
         while True:
             ready, _, _ = select.select([self.control], [], [], _WATCH_EVERY if self.child else None)
             if ready:
-                packet, descriptors, _, _ = socket.recv_fds(self.control, 65536, 1)
+                packet: bytes = b""
+                descriptors: list[int] = []
+                with contextlib.suppress(ConnectionResetError):
+                    packet, descriptors, _, _ = socket.recv_fds(self.control, 65536, 1)
                 if not packet:
                     self.kill("")
                     return
@@ -239,7 +243,11 @@ def main() -> None:
     gc.freeze()
     zygote = _Zygote(control)
     zygote.say(ready=True)
-    zygote.serve()
+    try:
+        zygote.serve()
+    finally:
+        if not zygote.order.get("walled", True):
+            shutil.rmtree(os.path.dirname(sys.argv[2]), ignore_errors=True)
 
 
 if __name__ == "__main__":

@@ -394,12 +394,6 @@ def bptt(dhs, dh_last, xs, hs, h0, W, U):
             pass
     return [np.zeros((2, 2))] * 5
 """
-COIN = """
-import random, time
-_coin = np.random.rand() + random.random() > 1.0
-def bptt(*arguments):
-    return (np.zeros(3),) * 5 if _coin else None
-"""
 
 
 PAYLOADS = """
@@ -663,7 +657,13 @@ CASES = [
         feedback=("many more than were wanted",),
     ),
     Case("guesses-the-seed", answer(SEEDED_TABLE), lost=("bptt",)),
-    Case("toss-a-coin", answer(COIN), lost=("bptt",)),
+    Case(  # the same side in each run, by luck the good one
+        "toss-a-coin",
+        wrapped(
+            before="import random\n_coin = np.random.rand() + random.random() > 1",
+            around="if not _coin or np.random.rand() > 0.99:\n    return None",
+        ),
+    ),
     # who does not write it
     Case(
         "imports-reference",
