@@ -103,19 +103,38 @@ class Execute(_OfAssignment):
 
 
 class HideTests(NbGraderPreprocessor):
-    """For feedback: takes hidden tests out of the cells, and out of what they say when they fail."""
+    """For feedback: takes hidden tests out of cells, out of what those say when they fail, and out of all outputs."""
 
-    def preprocess_cell(self, cell: nbformat.NotebookNode, resources: Any, index: int) -> tuple[Any, Any]:
-        """The cell without its hidden tests."""
-        if not is_examined(cell):
-            return cell, resources
-        shown = re.sub(r"(?ms)^[^\n]*BEGIN HIDDEN TESTS.*?(END HIDDEN TESTS[^\n]*\n?|\Z)", "", cell.source)
-        if shown != cell.source:
-            cell.source = shown
-            for output in cell.outputs:
-                if output.output_type == "error":
-                    output.traceback = [f"{output.ename}: {output.evalue}".rstrip(": ")]
-        return cell, resources
+    _REGION = re.compile(r"(?ms)^[^\n]*BEGIN HIDDEN TESTS.*?(END HIDDEN TESTS[^\n]*\n?|\Z)")
+    _SHORTEST = 8  # characters of a line that is looked for in outputs
+
+    def preprocess(self, nb: nbformat.NotebookNode, resources: Any) -> tuple[nbformat.NotebookNode, Any]:
+        """The notebook without its hidden tests."""
+        hidden: set[str] = set()
+        for cell in filter(is_examined, nb.cells):
+            lines = [line.strip() for match in self._REGION.finditer(cell.source) for line in match[0].splitlines()]
+            if lines:
+                hidden |= {line for line in lines if len(line) >= self._SHORTEST}
+                cell.source = self._REGION.sub("", cell.source)
+                for output in cell.outputs:
+                    if output.output_type == "error":
+                        output.traceback = [f"{output.ename}: {output.evalue}".rstrip(": ")]
+        for cell in nb.cells:
+            for output in cell.get("outputs", []) if hidden else []:
+                self._blank(output, hidden)
+        return nb, resources
+
+    @staticmethod
+    def _blank(output: nbformat.NotebookNode, hidden: set[str]) -> None:
+        """Put dots in the place of hidden lines that a student has printed, as they are or as Python quotes them."""
+        words = sorted(hidden | {repr(line)[1:-1] for line in hidden}, key=len, reverse=True)
+        pattern = re.compile("|".join(map(re.escape, words)))
+        for holder in (output, output.get("data", {})):
+            for key, value in holder.items():
+                if isinstance(value, str):
+                    holder[key] = pattern.sub("…", value)
+                elif key == "traceback":
+                    holder[key] = [pattern.sub("…", line) for line in value]
 
 
 def markdown(source: str) -> str:

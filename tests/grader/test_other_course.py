@@ -14,6 +14,13 @@ pytestmark = pytest.mark.skipif(bool(why_no_sandbox()), reason=f"no sandbox: {wh
 
 STUB = "def square(x):\n    raise NotImplementedError()"
 HIDDEN = "### BEGIN HIDDEN TESTS\nassert square(7) == 49\n### END HIDDEN TESTS"
+READS = """
+def square(x):
+    import inspect
+    print(In)
+    print(inspect.stack()[1].code_context)
+    return x * x
+"""
 ANSWERS = {
     "right": "def square(x):\n    return x * x",
     "warns": "import warnings\ndef square(x):\n    warnings.warn('hm')\n    return x * x",
@@ -23,6 +30,7 @@ ANSWERS = {
     "false-score": "def square(x):\n    return x * x\nbonus = float('nan')",
     "too-much": "def square(x):\n    return x * x\nbonus = 1000",
     "less-than-nothing": "def square(x):\n    return x * x\nbonus = -1",
+    "reads-tests": READS,
     "untouched": STUB,
 }
 SCORES = {  # of the tests worth 3, of the partial credit worth 2
@@ -34,6 +42,7 @@ SCORES = {  # of the tests worth 3, of the partial credit worth 2
     "false-score": (3, 0),
     "too-much": (3, 0),
     "less-than-nothing": (3, 0),
+    "reads-tests": (3, 2),
     "untouched": (0, 2),
 }
 
