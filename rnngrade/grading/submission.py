@@ -18,7 +18,16 @@ from rnngrade.sandbox.packages import everything_installed
 __all__ = ["grade_submission", "run_notebook", "stop"]
 
 _NO_MARKUP = {ord(character): f"&#{ord(character)};" for character in "&<>*_`[]$\\!#|"}
-_here = threading.local()  # a sandbox runs one notebook at a time: each thread has its own
+
+
+class _Here(threading.local):
+    """A sandbox runs one notebook at a time: each thread has its own, and works for one run."""
+
+    sandbox: Sandbox | None = None
+    run = ""
+
+
+_here = _Here()
 _used_by: dict[Sandbox, str] = {}  # the run for which each works, or has worked last
 _stopped: set[str] = set()
 
@@ -132,7 +141,7 @@ def _by_name(notebook: nbformat.NotebookNode) -> dict[str, nbformat.NotebookNode
 def _sandbox(packages: tuple[str, ...], settings: Settings) -> Sandbox:
     """The sandbox of this thread; another one where something else is asked for."""
     wanted = packages, settings.limits, settings.unsafe
-    standing: Sandbox | None = getattr(_here, "sandbox", None)
+    standing = _here.sandbox
     if standing is None or standing.retired or (standing.packages, standing.limits, standing.unsafe) != wanted:
         if standing is not None:
             standing.close()
