@@ -15,7 +15,7 @@ from tqdm import tqdm
 from traitlets import Dict, List, Unicode
 from traitlets.config import LoggingConfigurable
 
-from rnngrade.grading.batch import Batch, Row, progress, rows_of
+from rnngrade.grading.batch import Batch, Busy, Row, progress, rows_of
 from rnngrade.grading.gradebook import Book, NotReleased
 from rnngrade.grading.job import STATUSES, Settings
 from rnngrade.grading.workers import Local, OnDask, Unfit, Workers
@@ -72,6 +72,7 @@ def autograde(asked: argparse.Namespace) -> int:
         book = Book(course.db_url, course.course_id, say=tqdm.write)
         settings = RnnGrade(parent=app).settings(asked.unsafe)
         batch = Batch(course, asked.assignment, book, AssignLatePenalties(parent=app), settings)
+        batch.alone()
         students = batch.students()
         if unknown := sorted(set(asked.student or []) - set(students)):
             return _stop(f"nothing was handed in by {', '.join(unknown)}")
@@ -82,7 +83,7 @@ def autograde(asked: argparse.Namespace) -> int:
             print("The last run came to its end; looking for what has changed since.")
         workers = OnDask(asked.dask, tqdm.write) if asked.dask else Local(max(1, min(asked.j, len(students))))
         return _graded(batch, workers, students, asked)
-    except (NotReleased, NoSandbox, Unfit, ValueError) as error:
+    except (Busy, NotReleased, NoSandbox, Unfit, ValueError) as error:
         return _stop(str(error))
     except ImportError as error:
         return _stop(f"{error}; grading on a cluster needs dask.distributed: pip install 'rnncore[cluster]'")

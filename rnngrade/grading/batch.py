@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import fcntl
 import json
 import os
 import secrets
@@ -15,7 +16,7 @@ from typing import Any
 import nbformat
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import AssignLatePenalties
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from tqdm import tqdm
 
 from rnngrade.grading import intake
@@ -25,7 +26,11 @@ from rnngrade.grading.workers import Died, Unfit, Workers, as_graded
 from rnngrade.sandbox.box import NoSandbox
 from rnngrade.shown import printable, safe
 
-__all__ = ["Batch", "Row", "course_key", "progress", "rows_of"]
+__all__ = ["Batch", "Busy", "Row", "course_key", "progress", "rows_of"]
+
+
+class Busy(RuntimeError):
+    """Another process is at it."""
 
 
 @dataclass
@@ -74,6 +79,15 @@ class Batch:
         names = [name.removeprefix(prefix) for name in found if name.startswith(prefix) and not name.startswith(".")]
         return sorted(name for name in names if Path(f"{before}{name}{after}").is_dir())
 
+    def alone(self) -> None:
+        """See to it that no other process grades this assignment as long as this one lives; Busy where one does."""
+        self._lock = open(self.folder / "lock", "w")  # noqa: SIM115 (held until the process ends)
+        try:
+            fcntl.lockf(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # unlike flock, no worker inherits it
+        except OSError:
+            self._lock.close()
+            raise Busy(f"{self.name} is being graded by another rnngrade autograde; wait for its end") from None
+
     def run(self, workers: Workers, students: list[str], *, force: bool, resume: bool) -> Iterator[Row]:
         """Grade these students; a row for each as it is done, those that need no work first.
 
@@ -101,6 +115,8 @@ class Batch:
             result = self._result(student, outcome)
             try:
                 row = self._finish(job, result)
+            except OperationalError:
+                raise  # the gradebook can't be written to: what is left waits for --resume
             except (OSError, UnicodeError, ValueError, SQLAlchemyError) as error:
                 why = f"graded, but not written down: {type(error).__name__}: {error}"
                 row = Row(student, "needs review", 0.0, 0.0, printable(why)[:300])

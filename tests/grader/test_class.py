@@ -129,6 +129,16 @@ def test_class_of_forty_interrupted_and_taken_up_again(tmp_path: Path) -> None:
     assert ours(course) == []
 
 
+def test_two_at_a_time_are_one_too_many(course: Course) -> None:
+    hand_in(course, BY_NAME["endless"])
+    with started(course) as run:
+        wait_for_rows(course, 1, run)
+        assert "03_bptt is being graded by another rnngrade autograde" in course.rnngrade("autograde", E.name, code=1)
+        run.communicate(timeout=60)
+    assert run.returncode == 0
+    assert course.rows().keys() == {"all-right", "negative", "endless"}
+
+
 def test_forced_run_taken_up_again_does_the_rest_only(course: Course) -> None:
     course.rnngrade("autograde", E.name)
     journal = course.folder / "grading" / E.name / "journal.jsonl"
