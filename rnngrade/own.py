@@ -86,7 +86,7 @@ def _score(cell: nbformat.NotebookNode, points: float) -> float:
             return 0.0
         if output.output_type == "execute_result":
             try:
-                return float(output.data["text/plain"])
+                return float(output.data.get("text/plain", ""))
             except ValueError:
                 return points
     return points

@@ -29,7 +29,7 @@ from rnngrade.grading import intake
 from rnngrade.grading.batch import course_key
 from rnngrade.grading.cells import is_examined
 from rnngrade.grading.gradebook import Book
-from rnngrade.grading.job import Job
+from rnngrade.grading.job import Assignment, Job
 from rnngrade.grading.restore import restore
 from rnngrade.grading.submission import run_notebook
 from rnngrade.shown import safe
@@ -59,16 +59,14 @@ _TAGS = {
 class _OfAssignment(NbGraderPreprocessor):
     """A preprocessor that knows what was released."""
 
-    def _job(self, resources: Any, files: dict[str, bytes]) -> Job:
+    def _assignment(self, resources: Any) -> Assignment:
         about, course = resources["nbgrader"], CourseDirectory(parent=self)
-        settings = RnnGrade(parent=self).settings(unsafe=getattr(self, "unsafe", False))
         book = Book(about["db_url"], course.course_id, say=self.log.warning)
         try:
             folder = Path(course.format_path(course.release_directory, ".", about["assignment"]))
-            assignment = book.assignment(about["assignment"], folder)
+            return book.assignment(about["assignment"], folder)
         finally:
             book.close()
-        return Job(assignment, about["student"], files, settings=settings).with_seeds(course_key(course))
 
 
 class Restore(_OfAssignment):
@@ -76,7 +74,7 @@ class Restore(_OfAssignment):
 
     def preprocess(self, nb: nbformat.NotebookNode, resources: Any) -> tuple[nbformat.NotebookNode, Any]:
         """Restore, and log what had to be mended."""
-        released = self._job(resources, {}).assignment.notebooks[resources["nbgrader"]["notebook"]]
+        released = self._assignment(resources).notebooks[resources["nbgrader"]["notebook"]]
         cleaned, _ = intake.notebook(nbformat.writes(nb).encode("utf-8", "replace"))
         restored = restore(cleaned, nbformat.from_dict(released.notebook), released.tests)
         for note in (*restored.notes, *restored.doubts):
@@ -94,11 +92,13 @@ class Execute(_OfAssignment):
         folder = Path(resources.get("metadata", {}).get("path", "."))
         name = resources["nbgrader"]["notebook"]
         files = intake.read_folder(folder).files | {f"{name}.ipynb": nbformat.writes(nb).encode("utf-8", "replace")}
-        job = self._job(resources, files)
+        settings, key = RnnGrade(parent=self).settings(self.unsafe), course_key(CourseDirectory(parent=self))
+        student = resources["nbgrader"]["student"]
+        job = Job(self._assignment(resources), student, files, settings=settings).with_seeds(key)
         beside, notes = intake.beside(files, [f"{name}.ipynb"])
         ran = run_notebook(job, name, nb, beside)
         for note in (*notes, *(f"{trouble.cell}: {trouble.says}" for trouble in ran.troubles), *ran.notes):
-            self.log.warning("%s: %s", resources["nbgrader"]["student"], note)
+            self.log.warning("%s: %s", student, note)
         return nb, resources
 
 

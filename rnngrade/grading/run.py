@@ -14,7 +14,7 @@ from rnngrade.grading.examiner import Examiner
 from rnngrade.sandbox.box import Kernel, Sandbox
 from rnngrade.wire import Closed, Garbled, TimedOut
 
-__all__ = ["Run", "Trouble", "examined", "run"]
+__all__ = ["Run", "Trouble", "error_output", "examined", "run"]
 
 _NOT_HERE = "is not there while a notebook is graded"
 _CELLS_SHOWN = 20  # a notebook keeps as much output as so many cells may have
@@ -126,7 +126,7 @@ class _Runner:
         self.left -= outputs.size
         if says:
             self.result.troubles.append(Trouble(grade_id(cell) or f"code cell {index + 1}", says))
-            cell.outputs.append(_error("NotGraded" if grade_id(cell) in self.marked else "Stopped", says))
+            cell.outputs.append(error_output("NotGraded" if grade_id(cell) in self.marked else "Stopped", says))
         self.result.notes += [note for note in outputs.notes(self.limits) if note not in self.result.notes]
         if grade_id(cell) in self.marked:
             self._mark(cell)
@@ -145,7 +145,7 @@ class _Runner:
         cell.outputs = [output for output in cell.outputs if output.output_type in ("stream", "error")]
         if not any(output.output_type == "error" for output in cell.outputs):
             says = "ended before your function was asked anything"
-            cell.outputs.append(_error("NotGraded", f"this cell {says}"))
+            cell.outputs.append(error_output("NotGraded", f"this cell {says}"))
             self.result.notes.append(f"{grade_id(cell)} {says}")
 
     def _why_not(self) -> str:
@@ -252,7 +252,8 @@ def _asking(source: str, marked: tuple[str, str]) -> str:
     return f"__import__('rnngrade.checks').checks.load({exercise!r}).{function}({arguments})"
 
 
-def _error(name: str, says: str) -> NotebookNode:
+def error_output(name: str, says: str) -> NotebookNode:
+    """An error that the grader itself reports; nbgrader gives nothing for a cell that has one."""
     return new_output("error", ename=name, evalue=says, traceback=[f"{name}: {says}"])
 
 
@@ -269,7 +270,7 @@ def _settle(cell: NotebookNode) -> list[str]:
                 continue
             if not 0 <= score <= points:
                 says = f"{grade_id(cell)}: a score of {score:g} is none of 0 to {points:g}"
-                cell.outputs[index] = _error("NotGraded", says)
+                cell.outputs[index] = error_output("NotGraded", says)
                 return [says]
     return []
 
@@ -304,7 +305,7 @@ class _Outputs:
                 self.outputs.append(new_output("error", ename=name, evalue=value, traceback=lines))
             else:
                 name = _text(message["error"])[:200]
-                self.outputs.append(_error(name, "(the traceback is too long to be shown)"))
+                self.outputs.append(error_output(name, "(the traceback is too long to be shown)"))
         elif "clear" in message:
             self.outputs.clear()
         else:

@@ -4,14 +4,14 @@ import atexit
 import threading
 
 import nbformat
-from nbformat.v4 import new_markdown_cell, new_output
+from nbformat.v4 import new_markdown_cell
 
 from rnngrade.checks import exercise, exercise_names
 from rnngrade.grading import intake
-from rnngrade.grading.cells import is_examined, is_graded, is_solution
+from rnngrade.grading.cells import grade_id, is_examined, is_graded, is_solution
 from rnngrade.grading.job import Job, Released, Result, Settings
 from rnngrade.grading.restore import restore
-from rnngrade.grading.run import Run, examined, run
+from rnngrade.grading.run import Run, error_output, examined, run
 from rnngrade.sandbox.box import Sandbox
 from rnngrade.sandbox.packages import everything_installed
 
@@ -91,7 +91,7 @@ def _explained(job: Job, name: str, why: str) -> nbformat.NotebookNode:
     made = nbformat.from_dict(job.assignment.notebooks[name].notebook)
     for cell in made.cells:
         if is_examined(cell):
-            cell.outputs = [new_output("error", ename="NotGraded", evalue=why, traceback=[f"NotGraded: {why}"])]
+            cell.outputs = [error_output("NotGraded", why)]
     return made
 
 
@@ -112,9 +112,7 @@ def _grade_notebook(
     ran = run_notebook(job, name, restored.notebook, files)
     for doubt in restored.doubts:
         result.lower_to("needs review", doubt)
-    matter = {
-        grade_id for grade_id, cell in _by_name(restored.notebook).items() if is_graded(cell) or is_solution(cell)
-    }
+    matter = {grade_id(cell) for cell in restored.notebook.cells if is_graded(cell) or is_solution(cell)}
     for trouble in ran.troubles:
         result.lower_to("partly graded" if trouble.cell in matter else "graded", f"{trouble.cell}: {trouble.says}")
     said += [*restored.notes, *ran.notes]
@@ -132,10 +130,6 @@ def run_notebook(job: Job, name: str, notebook: nbformat.NotebookNode, files: di
         packages = tuple(sorted({package for name in exercises for package in exercise(name).packages}))
         packages = packages if marked else everything_installed()
     return run(notebook, _sandbox(packages, job.settings), files, job.seeds[name], marked)
-
-
-def _by_name(notebook: nbformat.NotebookNode) -> dict[str, nbformat.NotebookNode]:
-    return {cell.metadata.nbgrader.grade_id: cell for cell in notebook.cells if "nbgrader" in cell.metadata}
 
 
 def _sandbox(packages: tuple[str, ...], settings: Settings) -> Sandbox:
