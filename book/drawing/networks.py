@@ -1,111 +1,11 @@
-"""The book's drawing style: input blue, state orange, output green, gradients dashed red; time runs to the right."""
+"""Networks folded and unrolled, one step with its shapes, and the way of the gradients back."""
 
 import matplotlib.pyplot as plt
-import numpy as np
-from cycler import cycler
-from IPython import get_ipython
 from matplotlib.axes import Axes
-from matplotlib.colors import to_rgb
-from matplotlib.patches import Circle, FancyArrowPatch
 from matplotlib.path import Path
-from matplotlib_inline.backend_inline import set_matplotlib_formats
 
-INPUT, STATE, OUTPUT, GRADIENT = "#0072B2", "#CC7A00", "#008763", "#C1272D"
-INK, GREY = "#222222", "#767676"
-CYCLE = cycler(
-    color=[INPUT, STATE, OUTPUT, "#A8488C", INK, "#4BA3D9"],
-    linestyle=["-", "--", "-.", ":", (0, (6, 1, 1, 1, 1, 1)), (0, (1, 1))],
-)
-
-UNIT = 0.72  # inches per unit of a diagram
-RADIUS = 0.31  # of a node, in units
-
-Point = tuple[float, float]
-
-
-def style() -> None:
-    """Set the book's defaults: SVG on white, legible on a phone, told apart without colour, the same at every build."""
-    plt.rcParams.update(
-        {
-            "figure.figsize": (5.8, 3.2),
-            "figure.constrained_layout.use": True,
-            "figure.facecolor": "white",
-            "savefig.facecolor": "white",
-            "svg.hashsalt": "rnn",
-            "font.size": 11,
-            "axes.titlesize": 11.5,
-            "legend.fontsize": 10,
-            "legend.frameon": False,
-            "mathtext.fontset": "cm",
-            "axes.prop_cycle": CYCLE,
-            "axes.spines.top": False,
-            "axes.spines.right": False,
-            "axes.grid": True,
-            "grid.alpha": 0.3,
-            "lines.linewidth": 1.8,
-            "lines.markersize": 5,
-            "image.cmap": "cividis",
-        }
-    )
-    if get_ipython():
-        set_matplotlib_formats("svg", metadata={"Date": None})
-
-
-def canvas(width: float, height: float, ax: Axes | None = None) -> Axes:
-    """Empty axes of the given size in units, the origin at the lower left; a figure that fits them if `ax` is None."""
-    if ax is None:
-        _, ax = plt.subplots(figsize=(UNIT * width, UNIT * height))
-    ax.set(xlim=(0, width), ylim=(0, height), aspect="equal")
-    ax.axis("off")
-    return ax
-
-
-def node(ax: Axes, at: Point, label: str, color: str) -> Point:
-    """A circle for a vector; returns its centre, for arrows."""
-    tint = [1 - 0.16 * (1 - channel) for channel in to_rgb(color)]
-    ax.add_patch(Circle(at, RADIUS, facecolor=tint, edgecolor=color, linewidth=1.8, zorder=3))
-    write(ax, at, label, size=14 if len(label) < 9 else 12)
-    return at
-
-
-def arrow(
-    ax: Axes,
-    start: Point,
-    end: Point,
-    label: str = "",
-    color: str = INK,
-    *,
-    beside: Point = (0.13, 0),
-    shift: Point = (0, 0),
-    width: float = 1.4,
-    dashed: bool = False,
-) -> None:
-    """An arrow from node to node, border to border, moved sideways by `shift`; its label stands `beside` the middle."""
-    a, b, shift = np.array(start), np.array(end), np.array(shift)
-    reach = np.sqrt(RADIUS**2 - shift @ shift) + 0.03
-    step = reach * (b - a) / np.linalg.norm(b - a)
-    _head(ax, Path([a + shift + step, b + shift - step]), color, width, (0, (3.5, 1.8)) if dashed else "-")
-    write(ax, (a + b) / 2 + shift + beside, label, color, align="center" if beside[1] else "left")
-
-
-def _head(ax: Axes, path: Path, color: str, width: float, linestyle: object = "-") -> None:
-    ax.add_patch(
-        FancyArrowPatch(
-            path=path,
-            arrowstyle="-|>,head_length=5,head_width=2.6",
-            mutation_scale=width**0.5,
-            linewidth=width,
-            linestyle=linestyle,
-            color=color,
-            joinstyle="miter",
-            zorder=2,
-        )
-    )
-
-
-def write(ax: Axes, at: Point, text: str, color: str = INK, *, size: float = 13, align: str = "center") -> None:
-    """Text centred on its point."""
-    ax.text(*at, text, ha=align, va="center_baseline", color=color, fontsize=size, zorder=4)
+from drawing.parts import UNIT, Point, arrow, canvas, head, node, write
+from drawing.style import GRADIENT, GREY, INK, INPUT, OUTPUT, STATE
 
 
 def column(ax: Axes, x: float, t: str | int, base: float = 0.4, rise: float = 1.25) -> tuple[Point, Point, Point]:
@@ -126,7 +26,7 @@ def folded(ax: Axes | None = None) -> None:
     _, state, _ = column(ax, 1, "t")
     x, y = state
     loop = [(x + 0.28, y + 0.18), (x + 1.35, y + 0.95), (x + 1.35, y - 0.95), (x + 0.3, y - 0.2)]
-    _head(ax, Path(loop, [Path.MOVETO] + 3 * [Path.CURVE4]), INK, 1.4)
+    head(ax, Path(loop, [Path.MOVETO] + 3 * [Path.CURVE4]), INK, 1.4)
     write(ax, (x + 1.3, y), "$U$", align="left")
     write(ax, (x + 1.3, y - 0.33), "one step later", GREY, size=9.5, align="left")
 
