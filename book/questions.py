@@ -16,19 +16,19 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 
-class question(nodes.Element, nodes.General):
+class Question(nodes.Element, nodes.General):
     """A question with its answers."""
 
 
-class answer(nodes.Element, nodes.General):
+class Answer(nodes.Element, nodes.General):
     """One answer: what can be chosen, then what is said to it."""
 
 
-class choice(nodes.TextElement, nodes.General):
+class Choice(nodes.TextElement, nodes.General):
     """What can be chosen."""
 
 
-class Question(SphinxDirective):
+class Ask(SphinxDirective):
     """A question (the argument) and its answers (a definition list); what is said begins with “Right.” or “No.”"""
 
     has_content = True
@@ -37,7 +37,7 @@ class Question(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         asked, messages = self.state.inline_text(self.arguments[0], self.lineno)
-        found = question()
+        found = Question()
         found += nodes.paragraph("", "", *asked, classes=["asked"])
         body = nodes.Element()
         self.state.nested_parse(self.content, self.content_offset, body)
@@ -48,7 +48,7 @@ class Question(SphinxDirective):
             if first not in ("Right", "No"):
                 raise self.error(f"what is said to “{term.astext()}” must begin with “Right.” or “No.”")
             rights += first == "Right"
-            found += answer("", choice("", "", *term.children), *said.children, right=first == "Right")
+            found += Answer("", Choice("", "", *term.children), *said.children, right=first == "Right")
         if rights != 1:
             raise self.error(f"a question has one right answer; this one has {rights}")
         return [found, *messages]
@@ -79,8 +79,8 @@ def _depart_choice(self, node: nodes.Element) -> None:
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    app.add_node(question, html=(_visit_question, _depart_question))
-    app.add_node(answer, html=(_visit_answer, _depart_answer))
-    app.add_node(choice, html=(_visit_choice, _depart_choice))
-    app.add_directive("question", Question)
+    app.add_node(Question, html=(_visit_question, _depart_question))
+    app.add_node(Answer, html=(_visit_answer, _depart_answer))
+    app.add_node(Choice, html=(_visit_choice, _depart_choice))
+    app.add_directive("question", Ask)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

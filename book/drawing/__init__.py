@@ -4,9 +4,3 @@ from drawing.movable import movable
 from drawing.networks import column, elman, elman_and_jordan, folded, gradient_flow, jordan, one_step, unrolled
 from drawing.parts import RADIUS, UNIT, arrow, canvas, head, node, write
 from drawing.style import CYCLE, GRADIENT, GREY, INK, INPUT, OUTPUT, STATE, style
-
-__all__ = [
-    "CYCLE", "GRADIENT", "GREY", "INK", "INPUT", "OUTPUT", "RADIUS", "STATE", "UNIT",
-    "arrow", "canvas", "column", "elman", "elman_and_jordan", "folded", "gradient_flow", "head", "jordan",
-    "movable", "node", "one_step", "style", "unrolled", "write",
-]
