@@ -53,7 +53,8 @@ def co2() -> np.ndarray:
     """
     weeks = _column("co2", "statsmodels", "statsmodels/datasets/co2/co2.csv")
     known = np.isfinite(weeks)
-    return np.interp(np.arange(len(weeks)), np.flatnonzero(known), weeks[known])
+    weeks[~known] = np.interp(np.flatnonzero(~known), np.flatnonzero(known), weeks[known])
+    return weeks
 
 
 def sunspots() -> np.ndarray:
@@ -71,7 +72,8 @@ def temperatures() -> np.ndarray:
     days is gone and the course of day and year remains. One hour, of the change to summer time, is missing.
     From vega_datasets. National Oceanic and Atmospheric Administration, normals of 1981 to 2010.
     """
-    return (_column("temperatures", "vega_datasets", "vega_datasets/_data/seattle-temps.csv") - 32) / 1.8
+    fahrenheit = _column("temperatures", "vega_datasets", "vega_datasets/_data/seattle-temps.csv")
+    return (fahrenheit - 32) / 1.8
 
 
 def digits() -> tuple[np.ndarray, np.ndarray]:
