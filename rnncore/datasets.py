@@ -128,7 +128,7 @@ def _path(operation: str, package: str, file: str) -> Path:
         path = Path(str(distribution(package).locate_file(file)))
     except PackageNotFoundError:
         raise FileNotFoundError(
-            f"{operation}: the data come with the package {package}, which is not installed: pip install 'rnncore[data]'"
+            f"{operation}: the data come with package {package}, which is not installed: pip install 'rnncore[data]'"
         ) from None
     if not path.is_file():
         raise FileNotFoundError(f"{operation}: this version of the package {package} has no file {file}")

@@ -77,5 +77,8 @@ def test_package_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> No
         raise datasets.PackageNotFoundError(package)
 
     monkeypatch.setattr(datasets, "distribution", missing)
-    with pytest.raises(FileNotFoundError, match=r"airline: the data come with the package sktime, which is not inst"):
+    with pytest.raises(
+        FileNotFoundError,
+        match=r"airline: the data come with package sktime, which is not installed: pip install 'rnncore",
+    ):
         datasets.airline()
