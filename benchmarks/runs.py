@@ -25,8 +25,8 @@ def measure(
 ) -> dict:
     """`function(settings, run)` for each wanted run without a result so far; the document, also kept in results/.
 
-    Each process has one thread. Results of other settings, or of runs that are not among `runs`, are dropped. What is
-    there is written every twenty runs, and when anything stops it.
+    Each process has one thread. Results of other settings, or of runs that are not among `runs`, are dropped. The
+    file is written anew with every result.
     """
     document = {**machine.described(), "numpy": version("numpy"), "settings": settings, "results": []}
     path = machine.RESULTS / f"{machine.name_of(kind, document)}.json"
@@ -35,23 +35,15 @@ def measure(
         document["results"] = [r for r in kept["results"] if any(run.items() <= r.items() for run in runs)]
     done = document["results"]
     left = [run for run in wanted if not any(run.items() <= result.items() for result in done)]
+    pool = ProcessPoolExecutor(processes, initializer=threadpool_limits, initargs=(1,))
     try:
-        with (
-            ProcessPoolExecutor(processes, initializer=threadpool_limits, initargs=(1,)) as pool,
-            tqdm(total=len(left), unit="run") as bar,
-        ):
-            futures = [pool.submit(function, settings, run) for run in left]
-            try:
-                for future in as_completed(futures):
-                    done.append(future.result())
-                    bar.update()
-                    if len(done) % 20 == 0:
-                        _write(path, document, table)
-            finally:
-                pool.shutdown(wait=False, cancel_futures=True)
+        futures = [pool.submit(function, settings, run) for run in left]
+        for future in tqdm(as_completed(futures), total=len(left), unit="run"):
+            done.append(future.result())
+            done.sort(key=json.dumps)
+            _write(path, document, table)
     finally:
-        done.sort(key=lambda result: json.dumps(result))
-        _write(path, document, table)
+        pool.shutdown(wait=False, cancel_futures=True)
     return document
 
 

@@ -13,7 +13,7 @@ from sphinx.util.docutils import SphinxDirective
 
 from rnngrade.checks import exercise, exercise_names
 
-_HEADS = ("chapter", "runs for", "graded functions", "points", "mistakes known")
+_HEADS = ("chapter", "time", "functions", "points", "mistakes")
 
 
 class Table(nodes.General, nodes.Element):
