@@ -160,7 +160,7 @@ def _order(graded: Graded, cases: list[_Case]) -> str:
     indices = range(len(graded.outputs))
     found = [[k for k in indices if all(agree(c.outcome.outputs[i], c.expected[k]) for c in cases)] for i in indices]
     places = [k[0] for k in found if k]
-    if sorted(places) != list(indices):
+    if sorted(places) != list(indices) or places == list(indices):
         return ""
     names = [output.name for output in graded.outputs]
     return f"{', '.join(names[k] for k in places)} in place of {', '.join(names)}"

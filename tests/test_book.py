@@ -121,6 +121,12 @@ def test_chapter_has_its_parts_in_order(page: str) -> None:
     assert found == sorted(found)
 
 
+@pages
+def test_every_directive_was_read_as_one(page: str) -> None:
+    """A backtick behind the name of a directive makes plain text of it, and of all up to the next fence."""
+    assert not re.search(r"^(`{3,})\{[a-z-]+\}.*`", source(page).read_text(), re.MULTILINE)
+
+
 @chapters
 def test_chapter_asks_questions_with_one_right_answer_each(page: str) -> None:
     asked = article(page).select(".question")
