@@ -447,7 +447,8 @@ DIRECTIONAL_CHECK = Graded(
         Mistake(
             "length of the gradient",
             {
-                "sum(np.sum(g * v) for g, v in zip(gradients, unit, strict=True))": "np.sqrt(sum(np.sum(g**2) for g in gradients))"
+                "np.sum(g * v)": "np.sum(g**2)",
+                "return tried, claimed": "return tried, np.sqrt(claimed)",
             },
             "`claimed` is the length of the gradient, the slope along the steepest direction; the one that is given "
             "is another",
@@ -465,8 +466,8 @@ DIRECTIONAL_CHECK = Graded(
         Mistake(
             "moved by the gradient",
             {
-                "p + eps * v for p, v in zip(parameters, unit, strict=True)": "p + eps * g for p, g in zip(parameters, gradients, strict=True)",
-                "p - eps * v for p, v in zip(parameters, unit, strict=True)": "p - eps * g for p, g in zip(parameters, gradients, strict=True)",
+                "p + eps * v for p, v in zip(parameters, unit,": "p + eps * v for p, v in zip(parameters, gradients,",
+                "p - eps * v for p, v in zip(parameters, unit,": "p - eps * v for p, v in zip(parameters, gradients,",
             },
             "the parameters are moved along the claimed gradient; move them along the direction",
         ),
