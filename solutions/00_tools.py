@@ -223,8 +223,8 @@ check.directional_check(directional_check)
 #
 # Nothing to write, nothing to earn: your functions, put to work. Somebody has written a small network that says the next letter of
 # a word, `net_loss`, and its gradients, `net_gradients`. The shapes fit and the loss falls when one trains with it. One line is
-# wrong. Look at which arrays disagree: whatever they have in common, and the others have not, holds the mistake. Mend it and run
-# the cell again.
+# wrong. Look at which arrays disagree: the mistake is in what they have in common, and the others have not. This cell is
+# locked; copy `net_gradients` into a new one above `find()`'s, mend it there, and see whether all four agree.
 
 
 # %% nbgrader={"grade": false, "grade_id": "finding", "locked": true, "schema_version": 3, "solution": false, "task": false}
@@ -241,10 +241,10 @@ def net_loss(xs, targets, W, b, V, c):
 
 def net_gradients(xs, targets, W, b, V, c):
     hs, p = net_outputs(xs, W, b, V, c)
-    dscores = (p - targets) / targets[..., 0].size
+    dscores = (p - targets) / len(targets)
     dV = np.einsum("tbh,tbk->hk", hs, dscores)
     dc = dscores.sum(axis=(0, 1))
-    da = (dscores @ V.T) * (1 - hs)
+    da = dscores @ V.T * (1 - hs**2)
     dW = np.einsum("tbd,tbh->dh", xs, da)
     db = da.sum(axis=(0, 1))
     return dW, db, dV, dc

@@ -304,8 +304,8 @@ NUMERICAL_GRADIENT = Graded(
         Mistake(
             "forward difference",
             {"moved[at] = array[at] - eps": "moved[at] = array[at]", "(2 * eps)": "eps"},
-            "the difference is taken on one side only, (L(θ + ε e) - L(θ)) / ε; its error shrinks like ε, that of the "
-            "central one like ε²",
+            "the difference is one-sided, (L(θ + ε e) - L(θ)) / ε; its error shrinks like ε, that of the central one "
+            "like ε²",
         ),
         Mistake(
             "backward difference",
