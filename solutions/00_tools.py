@@ -102,7 +102,8 @@ check.one_hot(one_hot)
 # $E = 4 / 5 = 0.8$.
 #
 # *Hint.* Nothing is added to the denominator: it would spoil the answer for gradients of size $10^{-9}$, which occur.
-# Where both arrays are zero all over, there is nothing to divide by, and the answer is 0.
+# Where both arrays are zero all over, there is nothing to divide by, and the answer is 0. If you use `np.linalg.norm(a)`,
+# give it no second argument: with one it measures something else, or refuses three axes.
 
 
 # %% nbgrader={"grade": false, "grade_id": "relative-error", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -223,8 +224,8 @@ check.directional_check(directional_check)
 #
 # Nothing to write, nothing to earn: your functions, put to work. Somebody has written a small network that says the next letter of
 # a word, `net_loss`, and its gradients, `net_gradients`. The shapes fit and the loss falls when one trains with it. One line is
-# wrong. Look at which arrays disagree: the mistake is in what they have in common, and the others have not. This cell is
-# locked; copy `net_gradients` into a new one above `find()`'s, mend it there, and see whether all four agree.
+# wrong. Look at which arrays disagree, and by how much: the mistake is in what those have in common. To mend it, paste
+# `net_gradients` into a new cell below, change the line there, and call `find()` again.
 
 
 # %% nbgrader={"grade": false, "grade_id": "finding", "locked": true, "schema_version": 3, "solution": false, "task": false}
@@ -265,7 +266,7 @@ def find():
             return net_loss(xs, targets, *parameters[:i], array, *parameters[i + 1 :])
 
         error = relative_error(claimed[i], numerical_gradient(loss_of, parameters[i], 1e-5))
-        print(f"d{name}: relative error {error:.0e}   {'agrees' if error < 1e-6 else 'DISAGREES'}")
+        print(f"d{name}: relative error {error:.1e}   {'agrees' if error < 1e-6 else 'DISAGREES'}")
 
 
 try:

@@ -33,7 +33,7 @@ def _two_arrays(draw: Draw) -> dict[str, Any]:
     shape = ("T B D", "D H", "H", "T B D")[draw.case]
     a, difference = draw(shape), draw(shape)
     if draw.case == 0:
-        return {"a": a + 0.3 * difference, "b": a}
+        return {"a": 1.5 * a + 0.3 * difference, "b": a}
     if draw.case == 1:
         return {"a": 1e-9 * a, "b": 1e-9 * (a + 0.2 * difference)}
     if draw.case == 2:
@@ -100,10 +100,10 @@ def _direction_oracle(function: Any, parameters: Any, gradients: Any, directions
 
 def _of_shape(name: str, array: Any, shape: tuple[int, ...]) -> np.ndarray:
     """The array in float64; ValueError where it has another shape."""
-    array = np.asarray(array, dtype=np.float64)
-    if array.shape != shape:
-        raise ValueError(f"{name} was called with an array of shape {array.shape}; it takes {shape}")
-    return array
+    given: np.ndarray = np.asarray(array, dtype=np.float64)
+    if given.shape != shape:
+        raise ValueError(f"{name} was given an array of shape {given.shape}; it takes {shape}")
+    return given
 
 
 TIME_MAJOR = Graded(
@@ -177,6 +177,20 @@ ONE_HOT = Graded(
             "off by one",
             {"[classes]": "[classes - 1]"},
             "the 1 stands one place too far left: classes are counted from 0",
+        ),
+        Mistake(
+            "counted from one",
+            {"np.eye(K)[classes]": "(classes[..., None] == np.arange(1, K + 1)).astype(float)"},
+            "the places are numbered from 1: class 0 has no place, and the others stand one too far left. Classes run "
+            "from 0 to K - 1",
+        ),
+        Mistake(
+            "classes of all places",
+            {
+                "return np.eye(K)[classes]": "made = np.zeros((*classes.shape, K))\n    made[:, :, classes] = 1\n"
+                "    return made"
+            },
+            "every place has the classes of all places, as `[:, :, classes] = 1` sets them; each should have its own",
         ),
         Mistake(
             "K guessed",
