@@ -106,6 +106,17 @@ def test_outputs_are_clean(page: str) -> None:
     assert not re.findall(r"Traceback \(most recent call last\)|\w*Warning\b.*", text)
 
 
+def test_coverage_is_what_is_there() -> None:
+    """A row is done when every chapter it names is in the book, begun when one of them is."""
+    there = {Path(page).name[:2] for page in CHAPTERS}
+    rows = article("book/coverage").select("tbody tr")
+    assert len(rows) == 48
+    for row in rows:
+        number, _, _, named, state = (cell.get_text().strip() for cell in row.select("td"))
+        found = [f"{int(chapter):02}" in there for chapter in named.split(",")]
+        assert state == ("done" if all(found) else "begun" if any(found) else ""), number
+
+
 @chapters
 def test_chapter_opens_with_a_question(page: str) -> None:
     title = article(page).find("h1")
