@@ -256,9 +256,7 @@ check.forecast_ar(forecast_ar)
 
 
 # %% nbgrader={"grade": false, "grade_id": "passengers", "locked": true, "schema_version": 3, "solution": false, "task": false}
-import matplotlib.pyplot as plt
-
-passengers = np.array(
+passengers = np.fromstring(
     """
     112 118 132 129 121 135 148 148 136 119 104 118   115 126 141 135 125 149 170 170 158 133 114 140
     145 150 178 163 172 178 199 199 184 162 146 166   171 180 193 181 183 218 230 242 209 191 172 194
@@ -266,12 +264,14 @@ passengers = np.array(
     242 233 267 269 270 315 364 347 312 274 237 278   284 277 317 313 318 374 413 405 355 306 271 306
     315 301 356 348 355 422 465 467 404 347 305 336   340 318 362 348 363 435 491 505 404 359 310 337
     360 342 406 396 420 472 548 559 463 407 362 405   417 391 419 461 472 535 622 606 508 461 390 432
-    """.split(),
-    dtype=float,
+    """,
+    sep=" ",
 )
 
 
 def two_years():
+    import matplotlib.pyplot as plt
+
     origin, years = 120, 1949 + np.arange(144) / 12
     train, actual, logs = passengers[:origin], passengers[origin:], np.log(passengers)
     weights, intercept = fit_ar(logs[:origin], 13)
@@ -281,7 +281,7 @@ def two_years():
     }
     plt.figure(figsize=(7, 3.2))
     plt.plot(years[84:], passengers[84:], "k.-", label="passengers")
-    for (name, forecast), line in zip(forecasts.items(), ("--", "-")):
+    for (name, forecast), line in zip(forecasts.items(), ("--", "-"), strict=True):
         error = mase(actual, forecast, train, 12)
         print(f"{name:>15}: MASE {error:.2f}")
         plt.plot(years[origin:], forecast, line, label=f"{name}, MASE {error:.2f}")

@@ -387,8 +387,8 @@ SPLIT = Graded(
         Mistake(
             "gap one too short",
             {"first - horizon + 1": "first - horizon + 2"},
-            "one training window too many is kept: its target is the value right after the first test window, not known "
-            "yet when the first test forecast is made",
+            "one training window too many is kept: its target is the value right after the first test window, not yet "
+            "known when the first test forecast is made",
         ),
         Mistake(
             "gap taken from the test",
@@ -466,7 +466,8 @@ FIT_AR = Graded(
         Mistake(
             "target inside the window",
             {"series[t - p : t]": "series[t - p + 1 : t + 1]"},
-            "the target is the last value of its own window, so that the best forecast is to copy it: weights 0, …, 0, 1",
+            "the target is the last value of its own window, so that the best forecast is to copy it: weights 0, …, 0, "
+            "1",
         ),
         Mistake(
             "one step too early",
@@ -556,7 +557,8 @@ FORECAST_AR = Graded(
         Mistake(
             "from the end of the series",
             {"series[origin - len(weights) : origin]": "series[-len(weights) :]"},
-            "the forecasts begin at the end of the series; they begin at the origin, and what comes after it is unknown",
+            "the forecasts begin at the end of the series; they begin at the origin, and what comes after it is not "
+            "known",
         ),
         Mistake(
             "origin known",

@@ -11,7 +11,7 @@ def seasonal_naive(train, season, steps):
 
 
 def mase(actual, forecast, train, season):
-    errors = [abs(y - f) for y, f in zip(actual, forecast)]
+    errors = [abs(y - f) for y, f in zip(actual, forecast, strict=True)]
     naive = [abs(train[t] - train[t - season]) for t in range(season, len(train))]
     return sum(errors) * len(naive) / (len(errors) * sum(naive))
 
