@@ -454,7 +454,10 @@ FIT_AR = Graded(
         ),
         Mistake(
             "no intercept",
-            {"np.append(series[t - p : t], 1.0)": "np.append(series[t - p : t], 0.0)"},
+            {
+                "np.append(series[t - p : t], 1.0)": "np.append(series[t - p : t], 0.0)",
+                "solved[:-1], solved[-1]": "solved[:-1], 0.0",
+            },
             "the intercept is forgotten and the line goes through the origin; lay a 1 beside each window",
         ),
         Mistake(
@@ -465,7 +468,10 @@ FIT_AR = Graded(
         ),
         Mistake(
             "target inside the window",
-            {"series[t - p : t]": "series[t - p + 1 : t + 1]"},
+            {
+                "series[t - p : t]": "series[t - p + 1 : t + 1]",
+                "solved[:-1], solved[-1]": "solved[:-1], round(solved[-1], 9)",  # zero, but for rounding
+            },
             "the target is the last value of its own window, so that the best forecast is to copy it: weights 0, …, 0, "
             "1",
         ),
