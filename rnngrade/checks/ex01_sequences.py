@@ -370,8 +370,8 @@ SPLIT = Graded(
                 "test_count = int": "order = np.random.default_rng(0).permutation(len(targets))\n"
                 "    inputs, targets = inputs[order], targets[order]\n    test_count = int"
             },
-            "the windows are shuffled before the split, so that the model is trained on neighbours of what it is "
-            "tested on, on both sides",
+            "the windows are shuffled before the split: the model is trained on neighbours of what it is tested on, "
+            "before and after it",
         ),
         Mistake(
             "no gap",
@@ -450,7 +450,7 @@ FIT_AR = Graded(
         Mistake(
             "newest first",
             {"series[t - p : t]": "series[t - p : t][::-1]"},
-            f"the weights are in reversed order, the newest value's first; {OLDEST_FIRST}",
+            f"the weights are in reversed order; {OLDEST_FIRST}, and so does its weight",
         ),
         Mistake(
             "no intercept",
