@@ -46,7 +46,7 @@ def _cell(ax: Axes, t: int, y: float, label: str, color: str) -> None:
 
 def kept(letters: str, rows: Mapping[str, tuple[Sequence[float], str]], read: str) -> None:
     """Bars for each letter of an alphabet, one row for each reader: what it holds after having read `read`."""
-    _, axes = plt.subplots(1, len(rows), figsize=(5.8, 2.1), sharey=True)
+    _, axes = plt.subplots(1, len(rows), figsize=(5, 2.1), sharey=True)
     for ax, (name, (values, color)) in zip(axes, rows.items(), strict=True):
         ax.bar(list(letters), values, color=color, width=0.6)
         ax.set(title=name, ylim=(0, 1.1))

@@ -116,7 +116,7 @@ def _forecast_arguments(draw: Draw) -> dict[str, Any]:
         "series": _values(draw, origin + steps + 2, 1.0),
         "origin": origin,
         "weights": draw("D", 0.5),
-        "intercept": float(0.5 + draw.rng.random()),
+        "intercept": round(float(0.5 + draw.rng.random()), 3),
         "steps": steps,
     }
 
@@ -274,6 +274,22 @@ MASE = Graded(
             },
             "the scale is divided by len(train); the first season has no value a season before it, so there are "
             "`season` differences fewer",
+        ),
+        Mistake(
+            "sums",
+            {"np.mean(np.abs(actual": "np.sum(np.abs(actual", "np.mean(np.abs(train": "np.sum(np.abs(train"},
+            "sums are divided by each other; test and training part have different lengths, so take the means",
+        ),
+        Mistake(
+            "rolled over",
+            {"train[season:] - train[:-season]": "train - np.roll(train, season)"},
+            "np.roll brings the end of the series round to its beginning, so that the first season is compared with "
+            "the last; it has nothing before it and is left out",
+        ),
+        Mistake(
+            "signed scale",
+            {"np.abs(train[season:] - train[:-season])": "train[season:] - train[:-season]"},
+            "the differences in the scale keep their signs and cancel each other; take absolute values before the mean",
         ),
         Mistake(
             "mean of ratios",
@@ -467,6 +483,12 @@ FIT_AR = Graded(
             "the last",
         ),
         Mistake(
+            "ones first",
+            {"np.append(series[t - p : t], 1.0)": "np.append(1.0, series[t - p : t])"},
+            "the ones stand in the first column and the intercept is read off the last; it belongs to the column of "
+            "ones",
+        ),
+        Mistake(
             "target inside the window",
             {
                 "series[t - p : t]": "series[t - p + 1 : t + 1]",
@@ -544,6 +566,11 @@ FORECAST_AR = Graded(
             "intercept once",
             {" + intercept": " + intercept * (k == 0)"},
             "the intercept is added at the first step only; every step adds it",
+        ),
+        Mistake(
+            "fed back without intercept",
+            {"np.append(window[1:], forecasts[k])": "np.append(window[1:], forecasts[k] - intercept)"},
+            "what enters the window lacks the intercept; it is the whole forecast",
         ),
         Mistake(
             "window stands still",
