@@ -1,14 +1,6 @@
-"""Right answers in single precision, in helpers and lists, noisy ones: they print, and warn on stderr."""
+"""Right answers in single precision, in noisy ones: they print, and warn on stderr."""
 
 import numpy as np
-
-
-def sigmoid(a):
-    return np.float32(1) / (np.float32(1) + np.exp(-a))
-
-
-def slope(s):
-    return s * (1 - s)
 
 
 def count_parameters(input_size, hidden_size):
@@ -21,6 +13,9 @@ def count_parameters(input_size, hidden_size):
 def lstm_step(x, h_old, c_old, W, U, b):
     import sys
 
+    def sigmoid(a):
+        return np.float32(1) / (np.float32(1) + np.exp(-a))
+
     print("one step", file=sys.stderr)
     x, h_old, c_old, W, U, b = (np.float32(v) for v in (x, h_old, c_old, W, U, b))
     H = h_old.shape[1]
@@ -32,6 +27,9 @@ def lstm_step(x, h_old, c_old, W, U, b):
 
 
 def peephole_step(x, h_old, c_old, W, U, b, p):
+    def sigmoid(a):
+        return np.float32(1) / (np.float32(1) + np.exp(-a))
+
     x, h_old, c_old, W, U, b, p = (np.float32(v) for v in (x, h_old, c_old, W, U, b, p))
     H = h_old.shape[1]
     old, new = np.zeros((H, 4 * H), np.float32), np.zeros((H, 4 * H), np.float32)
@@ -44,6 +42,9 @@ def peephole_step(x, h_old, c_old, W, U, b, p):
 
 def lstm_step_backward(dh, dc, c_old, c, gates):
     import warnings
+
+    def slope(s):
+        return s * (1 - s)
 
     warnings.warn("a warning of the student's own", stacklevel=1)
     dh, dc, c_old, c, gates = (np.float32(v) for v in (dh, dc, c_old, c, gates))

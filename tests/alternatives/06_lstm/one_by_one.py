@@ -1,12 +1,6 @@
 """Right answers one number at a time, and the way back by recursion over what is left of the sequence."""
 
-import math
-
 import numpy as np
-
-
-def sigma(a):
-    return 1 / (1 + math.exp(-a)) if a > 0 else math.exp(a) / (1 + math.exp(a))
 
 
 def count_parameters(input_size, hidden_size):
@@ -17,6 +11,11 @@ def count_parameters(input_size, hidden_size):
 
 
 def lstm_step(x, h_old, c_old, W, U, b):
+    import math
+
+    def sigma(a):
+        return 1 / (1 + math.exp(-a)) if a > 0 else math.exp(a) / (1 + math.exp(a))
+
     out = np.zeros((6, *h_old.shape))
     for n, j in np.ndindex(*h_old.shape):
         a = [x[n] @ W[:, k] + h_old[n] @ U[:, k] + b[k] for k in range(j, len(b), len(U))]
@@ -27,17 +26,24 @@ def lstm_step(x, h_old, c_old, W, U, b):
 
 
 def peephole_step(x, h_old, c_old, W, U, b, p):
+    from math import exp, tanh
+
+    def sigma(a):
+        return 1 / (1 + exp(-a))
+
     H = len(U)
     hs, cs = np.zeros(h_old.shape), np.zeros(h_old.shape)
     for n, j in np.ndindex(*h_old.shape):
         a = [x[n] @ W[:, k] + h_old[n] @ U[:, k] + b[k] for k in range(j, 4 * H, H)]
         old = c_old[n, j]
-        c = sigma(a[1] + p[H + j] * old) * old + sigma(a[0] + p[j] * old) * math.tanh(a[2])
-        hs[n, j], cs[n, j] = sigma(a[3] + p[2 * H + j] * c) * math.tanh(c), c
+        c = sigma(a[1] + p[H + j] * old) * old + sigma(a[0] + p[j] * old) * tanh(a[2])
+        hs[n, j], cs[n, j] = sigma(a[3] + p[2 * H + j] * c) * tanh(c), c
     return hs, cs
 
 
 def lstm_step_backward(dh, dc, c_old, c, gates):
+    import math
+
     H = c.shape[1]
     out = np.zeros((5, *c.shape))
     for n, j in np.ndindex(*c.shape):
