@@ -174,7 +174,8 @@ check.peephole_step(peephole_step)
 # multiplied with $g$, $c_{t-1}$ or $\tanh c$.
 #
 # *Hint.* $\sigma' = \sigma (1 - \sigma)$ and $\tanh' = 1 - \tanh^2$: both can be had from what the functions gave. Write down
-# for each of $i, f, g, o$ what it was multiplied with on the way forward.
+# for each of $i, f, g, o$ what it was multiplied with on the way forward. Write `dc = dc + …`, for `dc += …` would change the
+# array of the caller.
 
 
 # %% nbgrader={"grade": false, "grade_id": "lstm-step-backward", "locked": false, "schema_version": 3, "solution": true, "task": false}

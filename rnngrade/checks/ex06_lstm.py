@@ -542,6 +542,16 @@ BACKWARD = Graded(
             "dc_last is ignored; it arrives at the last cell state in addition to what comes through h",
         ),
         Mistake(
+            "dh_last in place of the last output",
+            {"dhs[t] + dh_next": "(dhs[t] if t < len(cs) - 1 else 0) + dh_next"},
+            "dh_last takes the place of dhs[-1]; at the last step both arrive, and they add up",
+        ),
+        Mistake(
+            "dc_last at every step",
+            {"dc_next + dh": "dc_next + (dc_last if t < len(cs) - 1 else 0) + dh"},
+            "dc_last is added at every step; it arrives at the last cell state alone",
+        ),
+        Mistake(
             "forward in time",
             {"reversed(range(len(cs)))": "range(len(cs))"},
             "the loop runs forward in time; what comes back from step t+1 must be known before step t",
