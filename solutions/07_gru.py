@@ -13,7 +13,7 @@
 # %% [markdown] nbgrader={"grade": false, "grade_id": "introduction", "locked": true, "schema_version": 3, "solution": false, "task": false}
 # # Exercise 7: the gated recurrent unit
 #
-# You write one step of the GRU, one step of the older GRU that shares its name, the way back through a step, and a step
+# You write one step of the GRU, one step of the other GRU that shares its name, the way back through a step, and a step
 # with weights in the layout of another library. Four functions, 20 points. At the end the first and the third train a
 # network. NumPy is all you need.
 #
@@ -77,7 +77,7 @@ check.gru_step(gru_step)
 # %% [markdown] nbgrader={"grade": false, "grade_id": "about-gru-original-step", "locked": true, "schema_version": 3, "solution": false, "task": false}
 # ## 2. The other GRU (3 points)
 #
-# The GRU of the first paper, which Keras calls `reset_after=False`. The gates $r$ and $z$ are those of part 1. But the reset gate
+# The GRU of the paper as it was published, which Keras calls `reset_after=False`. The gates $r$ and $z$ are those of part 1. But the reset gate
 # acts on the state *before* the product, and there is no `b_hn`:
 #
 # $$n = \tanh\bigl(x W_n + b_n + (r \odot h)\, U_n\bigr), \qquad h_{\text{new}} = (1 - z) \odot n + z \odot h.$$

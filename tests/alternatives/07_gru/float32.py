@@ -1,43 +1,35 @@
 """Right answers in single precision, noisy ones, with the reset gate moved into the matrix."""
 
-import sys
-import warnings
-
 import numpy as np
 
 
-def single(*arrays):
-    return [np.asarray(a, dtype=np.float32) for a in arrays]
-
-
-def sigmoid(a):
-    e = np.exp(-np.abs(a))
-    return np.where(a >= 0, 1 / (1 + e), e / (1 + e))
-
-
 def gru_step(x, h, W, U, b, b_hn):
+    import sys
+
     print("a step", file=sys.stderr)
-    x, h, W, U, b, b_hn = single(x, h, W, U, b, b_hn)
+    x, h, W, U, b, b_hn = (np.float32(a) for a in (x, h, W, U, b, b_hn))
     H = h.shape[1]
     M = np.vstack([W, U, b])
     xh = np.hstack([x, h, np.ones((len(x), 1), np.float32)])
-    r, z = np.hsplit(sigmoid(xh @ M[:, : 2 * H]), 2)
+    r, z = np.hsplit(1 / (1 + np.exp(-xh @ M[:, : 2 * H])), 2)
     n = np.tanh(x @ W[:, -H:] + b[-H:] + r * (h @ U[:, -H:] + b_hn))
     return [z * h + (1 - z) * n, r, z, n]
 
 
 def gru_original_step(x, h, W, U, b):
+    import warnings
+
     warnings.warn("a warning of the student's own", stacklevel=1)
-    x, h, W, U, b = single(x, h, W, U, b)
+    x, h, W, U, b = (np.float32(a) for a in (x, h, W, U, b))
     H = h.shape[1]
-    r = sigmoid(x @ W[:, :H] + h @ U[:, :H] + b[:H])
-    z = sigmoid(x @ W[:, H:-H] + h @ U[:, H:-H] + b[H:-H])
+    r = 1 / (1 + np.exp(-x @ W[:, :H] - h @ U[:, :H] - b[:H]))
+    z = 1 / (1 + np.exp(-x @ W[:, H:-H] - h @ U[:, H:-H] - b[H:-H]))
     n = np.tanh(x @ W[:, -H:] + np.multiply(h, r).dot(U[:, -H:]) + b[-H:])
     return z * h + (1 - z) * n, n
 
 
 def gru_backward(dh_new, x, h, r, z, n, W, U, b_hn):
-    dh_new, x, h, r, z, n, W, U, b_hn = single(dh_new, x, h, r, z, n, W, U, b_hn)
+    dh_new, x, h, r, z, n, W, U, b_hn = (np.float32(a) for a in (dh_new, x, h, r, z, n, W, U, b_hn))
     U_r, U_z, U_n = np.hsplit(U, 3)
     W_r, W_z, W_n = np.hsplit(W, 3)
     dn = dh_new - dh_new * z
@@ -55,7 +47,7 @@ def gru_backward(dh_new, x, h, r, z, n, W, U, b_hn):
 
 
 def keras_step(x, h, kernel, recurrent_kernel, bias):
-    x, h, kernel, recurrent_kernel, bias = single(x, h, kernel, recurrent_kernel, bias)
+    x, h, kernel, recurrent_kernel, bias = (np.float32(a) for a in (x, h, kernel, recurrent_kernel, bias))
     H = h.shape[1]
     order = np.r_[H : 2 * H, :H, 2 * H : 3 * H]
     W, U, b = kernel[:, order], recurrent_kernel[:, order], bias[:, order]

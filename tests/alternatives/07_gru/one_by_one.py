@@ -1,12 +1,6 @@
 """Right answers the long way round: one sequence and one unit at a time; the way back by one Jacobian, as lists."""
 
-import math
-
 import numpy as np
-
-
-def logistic(a):
-    return 1 / (1 + math.exp(-a))
 
 
 def gru_step(x, h, W, U, b, b_hn):
@@ -16,8 +10,8 @@ def gru_step(x, h, W, U, b, b_hn):
         for j in range(size):
             wx = [x[i] @ W[:, j + k * size] + b[j + k * size] for k in range(3)]
             uh = [h[i] @ U[:, j + k * size] for k in range(3)]
-            r, z = logistic(wx[0] + uh[0]), logistic(wx[1] + uh[1])
-            n = math.tanh(wx[2] + r * (uh[2] + b_hn[j]))
+            r, z = (1 / (1 + np.exp(-wx[k] - uh[k])) for k in range(2))
+            n = np.tanh(wx[2] + r * (uh[2] + b_hn[j]))
             for array, value in zip(out, ((1 - z) * n + z * h[i, j], r, z, n), strict=True):
                 array[i, j] = value
     return out
@@ -27,16 +21,13 @@ def gru_original_step(x, h, W, U, b):
     size = h.shape[1]
     out = [[], []]
     for i in range(len(x)):
-        r, z = ([logistic(x[i] @ W[:, k] + b[k] + h[i] @ U[:, k]) for k in part] for part in parts(size))
+        gates = [1 / (1 + np.exp(-(x[i] @ W[:, k] + b[k] + h[i] @ U[:, k]))) for k in range(2 * size)]
+        r, z = gates[:size], gates[size:]
         reset = [a * c for a, c in zip(r, h[i], strict=True)]
-        n = [math.tanh(x[i] @ W[:, k] + b[k] + reset @ U[:, k]) for k in range(2 * size, 3 * size)]
+        n = [np.tanh(x[i] @ W[:, k] + b[k] + reset @ U[:, k]) for k in range(2 * size, 3 * size)]
         out[0].append([(1 - z[j]) * n[j] + z[j] * h[i, j] for j in range(size)])
         out[1].append(n)
     return out
-
-
-def parts(size):
-    return range(size), range(size, 2 * size)
 
 
 def gru_backward(dh_new, x, h, r, z, n, W, U, b_hn):
@@ -66,7 +57,7 @@ def keras_step(x, h, kernel, recurrent_kernel, bias):
     for k in range(2):
         part = slice(k * size, (k + 1) * size)
         a = x @ kernel[:, part] + h @ recurrent_kernel[:, part] + bias[:, part].sum(axis=0)
-        gates.append(np.vectorize(logistic)(a))
+        gates.append(np.vectorize(lambda v: 1 / (1 + np.exp(-v)))(a))
     z, r = gates
     inside = h @ recurrent_kernel[:, 2 * size :] + bias[1, 2 * size :]
     candidate = np.tanh(x @ kernel[:, 2 * size :] + bias[0, 2 * size :] + r * inside)
