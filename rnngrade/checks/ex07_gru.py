@@ -103,6 +103,12 @@ GRU_STEP = Graded(
             "the reset gate multiplies the input's part of the candidate; it belongs to the state's part, h U_n + b_hn",
         ),
         Mistake(
+            "products added before they are cut",
+            {"wx[:, 2 * H :] + r * (uh[:, 2 * H :] + b_hn)": "r * (wx[:, 2 * H :] + uh[:, 2 * H :]) + b_hn"},
+            "the two products are added before the reset gate comes in, and b_hn after it: r multiplies h U_n + b_hn, and "
+            "not x W_n + b_n",
+        ),
+        Mistake(
             "b_hn outside the reset",
             {"r * (uh[:, 2 * H :] + b_hn)": "r * uh[:, 2 * H :] + b_hn"},
             "b_hn is added after the reset; it belongs inside, n = tanh(… + r ⊙ (h U_n + b_hn))",
@@ -306,6 +312,11 @@ GRU_BACKWARD = Graded(
             {" * (1 - n**2)": ""},
             "the derivative of tanh is left out: da_n has a factor 1 - n²",
         ),
+        Mistake(
+            "tanh of the candidate",
+            {"(1 - n**2)": "(1 - np.tanh(n) ** 2)"},
+            "tanh is taken of n again; n is tanh(a_n) already, and the derivative is 1 - n²",
+        ),
         Mistake("no derivative of σ for z", {" * z * (1 - z)": ""}, f"{NO_SIGMA_SLOPE}: da_z has a factor z (1 - z)"),
         Mistake("no derivative of σ for r", {" * r * (1 - r)": ""}, f"{NO_SIGMA_SLOPE}: da_r has a factor r (1 - r)"),
         Mistake(
@@ -322,6 +333,21 @@ GRU_BACKWARD = Graded(
             "reset before the product",
             {"dq @ U_n.T": "r * (da_n @ U_n.T)"},
             "dh goes through the candidate as if r stood before the product: first times r, then through U_n.T",
+        ),
+        Mistake(
+            "reset twice",
+            {"da_n * q * r * (1 - r)": "da_n * r * q * r * (1 - r)"},
+            "da_r has a factor r too many: r ⊙ q stands in a_n, and its derivative by r is q",
+        ),
+        Mistake(
+            "dx through the reset",
+            {"[da_r, da_z, da_n]": "[da_r, da_z, dq]"},
+            "dx is made with r ⊙ da_n; the reset gate stands before the state's part alone, the input's gets da_n",
+        ),
+        Mistake(
+            "direct path through the gate",
+            {"dh_new * z + da_r": "dh_new * z * (1 - z) + da_r"},
+            "the direct path of dh has the derivative of σ in it; what is kept is z ⊙ h, and its derivative by h is z",
         ),
         Mistake(
             "q without its bias",
