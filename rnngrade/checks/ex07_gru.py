@@ -105,8 +105,8 @@ GRU_STEP = Graded(
         Mistake(
             "products added before they are cut",
             {"wx[:, 2 * H :] + r * (uh[:, 2 * H :] + b_hn)": "r * (wx[:, 2 * H :] + uh[:, 2 * H :]) + b_hn"},
-            "the two products are added before the reset gate comes in, and b_hn after it: r multiplies h U_n + b_hn, and "
-            "not x W_n + b_n",
+            "the two products are added before the reset gate comes in, and b_hn after it: r multiplies h U_n + b_hn "
+            "alone",
         ),
         Mistake(
             "b_hn outside the reset",
