@@ -114,7 +114,7 @@ def wrong_elements(actual: np.ndarray, expected: np.ndarray) -> np.ndarray:
 
 
 def alike(one: Answer, other: Answer) -> bool:
-    """Two answers are the same, wrong or right: as `agree`, but nan and inf agree with themselves."""
+    """Two answers are the same, wrong or right: as `agree`, by the measure of `other`; nan and inf agree with themselves."""
     if isinstance(one, str) or isinstance(other, str):
         return isinstance(one, str) and isinstance(other, str) and one == other
     if one.shape != other.shape:
