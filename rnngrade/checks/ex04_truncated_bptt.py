@@ -324,8 +324,8 @@ SLIDING = Graded(
         Mistake(
             "losses counted again",
             {OWN: "dhs[t] + carry"},
-            "the losses of all steps of the window enter, so that those of earlier steps are counted each time; only "
-            "those since the last way back do",
+            "losses of earlier steps are counted again; of the steps in the window only those since the last way back "
+            "bring a loss with them",
         ),
         Mistake(
             "one loss each time",
