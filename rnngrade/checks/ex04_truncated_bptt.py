@@ -201,6 +201,16 @@ STREAMS = Graded(
             "stream b begins at place b (S // B), so that something is left over between the streams; each begins "
             "where the one before ends, at b N k",
         ),
+        Mistake(
+            "pieces longer than their chunks, the last target kept",
+            {
+                CUT: "part[: (len(series) - 1) // B * B].reshape(B, (len(series) - 1) // B, -1)[:, : N * k]"
+                ".reshape(B, N, k, -1).transpose(1, 2, 0, 3)",
+                "cut(series[1:])": "cut(np.roll(series, -1, axis=0))",
+            },
+            "stream b begins at place b ((S - 1) // B), so that steps between the streams are left over; each begins where "
+            "the one before ends, at b N k",
+        ),
     ),
 )
 
@@ -239,6 +249,19 @@ TBPTT = Graded(
             "one step at a time",
             {"(dhs[t] + carry)": "(dhs[t] + (carry if t == len(xs) - 1 else 0))"},
             "nothing is sent back at all, from no step to the one before; within a chunk the gradient flows",
+        ),
+        Mistake(
+            "every loss k steps back",
+            {
+                STARTS: "range(len(xs))",
+                "min(start + k, len(xs))": "start + 1",
+                "reversed(range(start, stop))": "reversed(range(max(0, stop - k), stop))",
+                "hs[t - 1] if t > start else before": "hs[t - 1] if t > 0 else h0",
+                "(dhs[t] + carry)": "(dhs[t] + carry if t == start else carry)",
+                "dxs[t] = ": "dxs[t] += ",
+            },
+            "every loss goes back k steps; the chunks have fixed borders, and the loss at the first step of a chunk "
+            "goes back through that step alone",
         ),
         Mistake(
             "chunks one step too long",
@@ -460,6 +483,14 @@ TRAIN = Graded(
             "chunks shuffled",
             {"in range(len(xs))": "in np.random.default_rng(0).permutation(len(xs))"},
             "the chunks are taken in a shuffled order, so that a state goes on with a chunk that is not the next",
+        ),
+        Mistake(
+            "epochs inside",
+            {
+                "    for epoch in range(epochs):\n        h = h0\n        for n in range(len(xs)):": "    h = h0\n"
+                "    for n in range(len(xs)):\n        for epoch in range(epochs):"
+            },
+            "each chunk is taken several times before the next; an epoch is one round over all chunks, in their order",
         ),
         Mistake(
             "state after the update",
