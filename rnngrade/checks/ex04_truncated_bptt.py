@@ -208,8 +208,8 @@ STREAMS = Graded(
                 ".reshape(B, N, k, -1).transpose(1, 2, 0, 3)",
                 "cut(series[1:])": "cut(np.roll(series, -1, axis=0))",
             },
-            "stream b begins at place b ((S - 1) // B), so that steps between the streams are left over; each begins where "
-            "the one before ends, at b N k",
+            "stream b begins at place b ((S - 1) // B), so that steps between the streams are left over; each "
+            "begins at b N k, where the one before ends",
         ),
     ),
 )
