@@ -167,11 +167,11 @@ check.tbptt(tbptt)
 #
 # Write `sliding(dhs, xs, hs, h0, W, U, k1, k2)`, with `dhs`, `xs`, `hs`, `h0`, `W` and `U` as before; the states `hs`
 # $(T, B, H)$ are given this time. It returns, in this order, `dW` $(D, H)$ (1 point), `dU` $(H, H)$ (2) and `db` $(H,)$
-# (1), each summed over all the ways back, and `visits` (1 point): how many steps back were made in all.
+# (1), each summed over all the ways back, and `cost` (1 point): how many steps back were made in all, divided by $T$.
 #
 # *By hand:* $T = 5$, $k_1 = 2$, $k_2 = 3$. The first way back goes through steps 1, 0, with the losses of both; the
 # second through 3, 2, 1, with the losses of steps 3 and 2; the third through 4, 3, 2, with the loss of step 4 alone. So
-# `visits` is 8.
+# 8 steps back were made, and `cost` is $8/5 = 1.6$.
 #
 # *Hint.* Each way back begins with nothing to carry. With $k_1 = k_2 = k$ these are the weight gradients of `tbptt`
 # (with `dh_last` zero).
@@ -179,7 +179,7 @@ check.tbptt(tbptt)
 
 # %% nbgrader={"grade": false, "grade_id": "sliding", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def sliding(dhs, xs, hs, h0, W, U, k1, k2):
-    """Every k1 steps, back over the last k2: dhs (T, B, H) → dW (D, H), dU (H, H), db (H,), visits."""
+    """Every k1 steps, back over the last k2: dhs (T, B, H) → dW (D, H), dU (H, H), db (H,), cost."""
     ### BEGIN SOLUTION
     dW = np.zeros_like(W)
     dU = np.zeros_like(U)
@@ -197,7 +197,8 @@ def sliding(dhs, xs, hs, h0, W, U, k1, k2):
             db += da.sum(axis=0)
             carry = da @ U.T
             visits += 1
-    return dW, dU, db, visits
+    cost = visits / len(xs)
+    return dW, dU, db, cost
     ### END SOLUTION
 
 

@@ -79,7 +79,7 @@ def _sliding_oracle(dhs: Any, xs: Any, hs: Any, h0: Any, W: Any, U: Any, k1: int
         _, _, tape = cell.forward(xs[begin:end], (hs[begin - 1] if begin else h0,))
         _, _, grads = cell.backward(own, tape)
         dW, dU, db, visits = dW + grads.W, dU + grads.U, db + grads.b, visits + end - begin
-    return dW, dU, db, visits
+    return dW, dU, db, visits / len(xs)
 
 
 def _train_arguments(draw: Draw) -> dict[str, Any]:
@@ -342,7 +342,7 @@ SLIDING = Graded(
     name="sliding",
     arguments=_sliding_arguments,
     oracle=_sliding_oracle,
-    outputs=(Output("dW", "D H", 1), Output("dU", "H H", 2), Output("db", "H", 1), Output("visits", "", 1)),
+    outputs=(Output("dW", "D H", 1), Output("dU", "H H", 2), Output("db", "H", 1), Output("cost", "", 1)),
     mistakes=(
         Mistake(
             "losses counted again",
@@ -419,14 +419,20 @@ SLIDING = Graded(
             "hs[t - 1] is used at t = 0, where Python reads it as hs[-1], the last state; it must be h0",
         ),
         Mistake(
-            "visits counted once a step",
-            {"return dW, dU, db, visits": "return dW, dU, db, len(xs)"},
-            "visits is T; a step is counted on each way back that goes through it",
+            "cost not divided",
+            {"cost = visits / len(xs)": "cost = visits"},
+            "cost is the number of steps back; it is wanted per step, divided by T",
+        ),
+        Mistake(
+            "cost in the long run",
+            {"cost = visits / len(xs)": "cost = k2 / k1 + 0 * visits"},
+            "cost is k2 / k1, which holds in the long run; the first ways back may end at step 0 before, and the last "
+            "piece may be shorter",
         ),
         Mistake(
             "every way back taken for k2 steps",
-            {"return dW, dU, db, visits": "return dW, dU, db, k2 * -(-len(xs) // k1)"},
-            "visits takes every way back for k2 steps; the first ones may end at step 0 before",
+            {"cost = visits / len(xs)": "cost = k2 * -(-len(xs) // k1) / len(xs)"},
+            "cost takes every way back for k2 steps; the first ones may end at step 0 before",
         ),
     ),
 )

@@ -51,7 +51,7 @@ def sliding(dhs, xs, hs, h0, W, U, k1, k2):
         np.einsum("tbd,tbh->dh", xs, das),
         np.einsum("tbg,tbh->gh", before, das),
         np.einsum("tbh->h", das),
-        visits,
+        visits / steps,
     )
 
 

@@ -54,7 +54,7 @@ def sliding(dhs, xs, hs, h0, W, U, k1, k2):
             dW, dU, db, visits = dW + xs[s].T @ da, dU + before[s].T @ da, db + da.sum(0), visits + 1
             carry = da @ U.T
         done = t + 1
-    return dW, dU, db, visits
+    return dW, dU, db, np.float32(visits / len(xs))
 
 
 def train_stream(W, U, h0, xs, targets, chunk_gradients, learning_rate, epochs):

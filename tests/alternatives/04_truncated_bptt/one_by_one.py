@@ -52,7 +52,7 @@ def sliding(dhs, xs, hs, h0, W, U, k1, k2):
                 dU += np.outer(hs[t - 1, n] if t else h0[n], da)
                 db += da
     ends = [*range(k1, steps, k1), steps]
-    return dW, dU, db, sum(end if end < k2 else k2 for end in ends)
+    return dW, dU, db, sum(end if end < k2 else k2 for end in ends) / steps
 
 
 def train_stream(W, U, h0, xs, targets, chunk_gradients, learning_rate, epochs):
