@@ -159,8 +159,8 @@ check.tbptt(tbptt)
 # %% [markdown] nbgrader={"grade": false, "grade_id": "about-sliding", "locked": true, "schema_version": 3, "solution": false, "task": false}
 # ## 3. A window that slides (5 points)
 #
-# With chunks, the loss at the first step of a chunk sees one step back, and that at its last step $k$. Williams and Peng
-# take two numbers instead, $k_1 \le k_2$. After every $k_1$ steps, and once more at the end of the sequence where $k_1$
+# With chunks, the loss at the first step of a chunk goes back through that step alone, the loss at its last step through
+# $k$. Williams and Peng take two numbers instead, $k_1 \le k_2$. After every $k_1$ steps, and once more at the end of the sequence where $k_1$
 # does not divide $T$, one goes back over the last $k_2$ steps, or to step 0 where there are not so many. Only the losses
 # of the steps since the last time enter on the way ($k_1$ of them, or fewer at the end), so that each loss is counted
 # once; further back, the way only passes through.
