@@ -114,6 +114,12 @@ STEP_JACOBIANS = Graded(
             {"slopes[:, :, None] * U.T": "slopes[:, None, :] * U"},
             "each Jacobian is transposed: row i belongs to the new state, column j to the old one",
         ),
+        Mistake(
+            "elementwise",
+            {"slopes[:, :, None] * U.T": "slopes[:, :, None] * np.eye(len(U)) * U.T"},
+            "the diagonal matrix of the slopes multiplies U.T element by element (*), so that only the diagonal is "
+            "left; the matrix product (@) is meant",
+        ),
         Mistake("no slope", {"1 - hs**2": "np.ones_like(hs)"}, NO_SLOPE),
         Mistake("square forgotten", {"hs**2": "hs"}, SQUARE_FORGOTTEN),
         Mistake(
@@ -194,6 +200,11 @@ JACOBIAN_PRODUCTS = Graded(
         ),
         Mistake("U not transposed", {"* U.T)": "* U)"}, U_NOT_TRANSPOSED),
         Mistake("diagonal on the wrong side", {"(1 - h**2)[:, None]": "(1 - h**2)"}, OTHER_SIDE),
+        Mistake(
+            "factors transposed",
+            {STEP: "((1 - h**2) * U)"},
+            "each Jacobian is transposed: row i belongs to the new state, column j to the old one",
+        ),
         Mistake("no slope", {"(1 - h**2)": "np.ones(len(U))"}, NO_SLOPE),
         Mistake("square forgotten", {"h**2": "h"}, SQUARE_FORGOTTEN),
         Mistake("slope at the old state", {"hs[::-1]": "np.roll(hs, 1, axis=0)[::-1]"}, OLD_SLOPE),
@@ -342,6 +353,15 @@ ORTHOGONAL = Graded(
             "diagonal itself",
             {"np.where(np.diag(r) < 0, -1, 1)": "np.diag(r)"},
             "the columns are multiplied by the diagonal of R; only its sign is wanted, or they do not have length 1",
+        ),
+        Mistake(
+            "Q as it comes",
+            {
+                "gaussian if gaussian.shape[0] >= gaussian.shape[1] else gaussian.T": "gaussian",
+                "q * np.where(np.diag(r) < 0, -1, 1)": "q",
+            },
+            "np.linalg.qr's Q is returned as it is: its signs are not corrected, and a wide matrix, which must be "
+            "transposed before and after, has become a square one",
         ),
         Mistake(
             "wide not turned",
