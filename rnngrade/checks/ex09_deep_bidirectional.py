@@ -111,7 +111,7 @@ TURN_ROUND = Graded(
         Mistake(
             "the whole array",
             {"turned[:length, n] = xs[:length, n][::-1]": "turned[:, n] = xs[::-1, n]"},
-            "the whole array is turned round, so that the padding comes first; turn each sequence within its length",
+            "the whole array is turned round; that puts the padding first, and each sequence has an end of its own",
         ),
         Mistake(
             "the batch",
@@ -231,7 +231,7 @@ BIDIRECTIONAL = Graded(
         Mistake(
             "not turned back",
             {"turn(hs) if from_end else hs": "hs"},
-            "the states of `back` are left in the order in which it read, its first state beside x_1; turn them back",
+            "the states of `back` are not turned back; they stand in the order of its reading, the first beside x_1",
         ),
         Mistake(
             "both ahead",
@@ -303,8 +303,8 @@ BIDIRECTIONAL = Graded(
         Mistake(
             "final at the first step",
             {"np.concatenate(lasts, axis=-1)": "ys[0]"},
-            "final is ys[0]. That is right for `back`; `ahead` has read one input only there, and all at the last valid "
-            "step",
+            "final is ys[0]. That is right for `back`; `ahead` has read one input only there, and all of them at its "
+            "last valid step",
         ),
     ),
 )
