@@ -1,5 +1,6 @@
 """The book's figures in one style: time runs to the right, layers upwards; the letters are those of the equations."""
 
+from drawing.architectures import INPUTS, OUTPUTS, Row, lattice, stacked, two_directions
 from drawing.movable import movable
 from drawing.networks import column, elman, elman_and_jordan, folded, gradient_flow, jordan, one_step, unrolled
 from drawing.parts import RADIUS, UNIT, arrow, canvas, head, node, write
