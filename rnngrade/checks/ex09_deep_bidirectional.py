@@ -253,6 +253,15 @@ BIDIRECTIONAL = Graded(
             "sequence's own last step",
         ),
         Mistake(
+            "lengths ignored",
+            {
+                "np.where(steps < lengths, lengths - 1 - steps, steps)": "(T - 1 - steps)",
+                "h = np.where(valid[t], new, h)": "h = new",
+                " * valid\n": "\n",
+            },
+            "lengths is not used: every sequence is read as if it were T steps long, padding and all",
+        ),
+        Mistake(
             "added",
             {"np.concatenate(halves, axis=-1)": "sum(halves)", "np.concatenate(lasts, axis=-1)": "sum(lasts)"},
             "the states of the two directions are added; here they stand side by side",
@@ -366,6 +375,16 @@ BIDIRECTIONAL_BACKWARD = Graded(
             "gradient from the padding",
             {" * valid[t]": "", "np.where(valid[t], das[t] @ U.T, carry)": "das[t] @ U.T"},
             "dys in the padding flows into dxs; no output stands there, so nothing may come from it",
+        ),
+        Mistake(
+            "carried through the padding",
+            {
+                "(dhs[t] + carry)": "(dhs[t] * valid[t] + carry)",
+                "(1 - hs[t] ** 2) * valid[t]": "(1 - hs[t] ** 2)",
+                "np.where(valid[t], das[t] @ U.T, carry)": "das[t] @ U.T",
+            },
+            "what `back` carries goes on through the padding, into dxs there and through U once more at each step; no "
+            "step was taken there",
         ),
         Mistake(
             "lost in the padding",
