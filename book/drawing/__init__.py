@@ -2,6 +2,7 @@
 
 from drawing.gates import NEW, box, carousel, fork, gate, line, memory_cell, plus, times, vector, wire
 from drawing.gru import gru_cell
+from drawing.architectures import INPUTS, OUTPUTS, Row, lattice, stacked, two_directions
 from drawing.movable import movable
 from drawing.networks import column, elman, elman_and_jordan, folded, gradient_flow, jordan, one_step, unrolled
 from drawing.parts import RADIUS, UNIT, arrow, canvas, head, node, write
