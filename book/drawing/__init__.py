@@ -3,4 +3,5 @@
 from drawing.movable import movable
 from drawing.networks import column, elman, elman_and_jordan, folded, gradient_flow, jordan, one_step, unrolled
 from drawing.parts import RADIUS, UNIT, arrow, canvas, head, node, write
+from drawing.patterns import patterns
 from drawing.style import CYCLE, GRADIENT, GREY, INK, INPUT, OUTPUT, STATE, style
