@@ -41,4 +41,4 @@ def pattern(ax: Axes, at: Point, name: str, steps: int, inputs: Container[int], 
         before = state
     middle = left + STRIDE * (steps - 1) / 2
     for i, line in enumerate(reversed(name.split("\n"))):
-        write(ax, (middle, base + 2 * RISE + 0.55 + 0.36 * i), line, size=13)
+        write(ax, (middle, base + 2 * RISE + 0.55 + 0.4 * i), line, size=14.5)
