@@ -8,4 +8,5 @@ from drawing.networks import column, elman, elman_and_jordan, folded, gradient_f
 from drawing.parts import RADIUS, UNIT, arrow, canvas, head, node, write
 from drawing.sequences import kept, windows
 from drawing.streams import chunks, cuts, streams
+from drawing.patterns import patterns
 from drawing.style import CYCLE, GRADIENT, GREY, INK, INPUT, OUTPUT, STATE, style
