@@ -81,7 +81,7 @@ distclean: clean ## and .venv
 	@rm -rf .venv
 
 # A chapter is run again when it changes; this is for the code that it imports.
-_build/.code: $(shell find rnncore rnngrade solutions book -name '*.py') constraints.txt
+_build/.code: $(shell find rnncore rnngrade solutions book -name '*.py') $(wildcard benchmarks/results/*.json) constraints.txt
 	@rm -rf _build/.jupyter_cache _build/.doctrees
 	@mkdir -p _build && touch $@
 
