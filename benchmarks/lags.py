@@ -20,30 +20,38 @@ from rnncore import init
 SETTINGS = {"hidden": 16, "updates": 1000, "batch": 32, "clip": 1.0, "every": 20, "longest": 2048}
 RATES = (0.01, 0.001)
 SEEDS = range(5)
-NETWORKS = {  # name → cell, options of its init, chrono initialisation
-    "tanh": ("Elman", {}, False),
-    "ReLU": ("Elman", {"activation": "relu"}, False),
-    "IRNN": ("IRNN", {}, False),
-    "LSTM": ("LSTM", {}, False),
-    "LSTM, forget bias 0": ("LSTM", {"forget_bias": 0.0}, False),
-    "LSTM, chrono": ("LSTM", {}, True),
-    "LSTM of 1997": ("LSTM1997", {}, False),
-    "GRU": ("GRU", {}, False),
-    "GRU, chrono": ("GRU", {}, True),
+NETWORKS = {  # name → cell, options of its init, how it is changed at the start
+    "tanh, uniform": ("Elman", {}, "uniform"),
+    "ReLU, uniform": ("Elman", {"activation": "relu"}, "uniform"),
+    "tanh, orthogonal": ("Elman", {}, ""),
+    "ReLU, orthogonal": ("Elman", {"activation": "relu"}, ""),
+    "IRNN": ("IRNN", {}, ""),
+    "LSTM, forget bias 0": ("LSTM", {"forget_bias": 0.0}, ""),
+    "LSTM, forget bias 1": ("LSTM", {}, ""),
+    "LSTM, chrono": ("LSTM", {}, "chrono"),
+    "LSTM of 1997": ("LSTM1997", {}, ""),
+    "GRU": ("GRU", {}, ""),
+    "GRU, chrono": ("GRU", {}, "chrono"),
 }
 
 
 def built(rng: np.random.Generator, name: str, hidden: int, lag: int) -> learning.Network:
-    """A new network; with chrono initialisation its gates start open for times of up to the lag."""
-    cell, options, chrono = NETWORKS[name]
+    """A new network: as `init` makes it; with all weights uniform within 1 / √H, as torch starts; or with chrono
+    initialisation, its gates open for times of up to the lag."""
+    cell, options, start = NETWORKS[name]
     network = learning.network(rng, cell, hidden, learning.latch(lag), **options)
-    if not chrono:
-        return network
-    b, keep = network.cell.b.copy(), init.chrono(rng, hidden, lag + 1)
-    b[hidden : 2 * hidden] = keep  # f of the LSTM, z of the GRU
-    if cell == "LSTM":
-        b[:hidden] = -keep
-    return replace(network, cell=replace(network.cell, b=b))
+    if start == "uniform":
+        bound = 1 / np.sqrt(hidden)
+        parts = {name: getattr(network.cell, name).shape for name in "WUb"}
+        drawn = {name: init.uniform(rng, -bound, bound, *shape) for name, shape in parts.items()}
+        return replace(network, cell=replace(network.cell, **drawn))
+    if start == "chrono":
+        b, keep = network.cell.b.copy(), init.chrono(rng, hidden, lag + 1)
+        b[hidden : 2 * hidden] = keep  # f of the LSTM, z of the GRU
+        if cell == "LSTM":
+            b[:hidden] = -keep
+        return replace(network, cell=replace(network.cell, b=b))
+    return network
 
 
 def right(network: learning.Network, task: learning.Task, rng: np.random.Generator, batch: int = 200) -> float:

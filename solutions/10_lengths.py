@@ -14,7 +14,7 @@
 # # Exercise 10: sequences of different lengths
 #
 # A batch holds sequences of several lengths. You keep the padding out of the final state, out of the loss and out of its
-# gradient; then you lay the batch out so that there is no padding, and run a network over it. Four functions, 18 points.
+# gradient; then you lay the batch out so that there is no padding, and run a network over it. Four functions, 19 points.
 # NumPy is all you need.
 #
 # **Notation**, as in chapter 10. $T$ steps, $B$ sequences, $D$ inputs, $H$ hidden units, $K$ classes; arrays are time-major,
@@ -111,7 +111,7 @@ def masked_loss(os, targets, lengths):
 check.masked_loss(masked_loss)
 
 # %% [markdown] nbgrader={"grade": false, "grade_id": "about-pack", "locked": true, "schema_version": 3, "solution": false, "task": false}
-# ## 3. Pack (4 points)
+# ## 3. Pack (4½ points)
 #
 # Sort the sequences, the longest first. Then those that are still running at a step stand at the top, and those that have
 # ended, below them. Write down, step after step, the inputs of those that are still running: what comes out has no padding.
@@ -120,7 +120,7 @@ check.masked_loss(masked_loss)
 # order,
 #
 # - `packed` $(N, D)$, $N$ the sum of all lengths: first step 0 of all sequences in sorted order, then step 1 of those that
-#   have one, and so on (2 points);
+#   have one, and so on (2½ points);
 # - `sizes` $(T,)$, how many sequences are running at each step (1 point);
 # - `order` $(B,)$: `order[0]` is the number of the longest sequence in the batch, `order[1]` that of the next one. Of sequences of
 #   the same length the one that comes first in the batch comes first (1 point).
@@ -147,11 +147,11 @@ def pack(xs, lengths):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade": true, "grade_id": "check-pack", "locked": true, "points": 4, "schema_version": 3, "solution": false, "task": false}
+# %% nbgrader={"grade": true, "grade_id": "check-pack", "locked": true, "points": 4.5, "schema_version": 3, "solution": false, "task": false}
 check.pack(pack)
 
 # %% [markdown] nbgrader={"grade": false, "grade_id": "about-run-packed", "locked": true, "schema_version": 3, "solution": false, "task": false}
-# ## 4. Run what is packed, and unpack (6 points)
+# ## 4. Run what is packed, and unpack (6½ points)
 #
 # Run Elman's network, $h_t = \tanh(x_t W + h_{t-1} U + b)$, over a packed batch. At step `t` only the first `sizes[t]` sequences
 # of the sorted batch take part. The others have ended, and their state stays what it was after their own last step.
@@ -161,7 +161,7 @@ check.pack(pack)
 # batch as it was before sorting. So are both results, in this order:
 #
 # - `hs` $(T, B, H)$: the states, zeros in the padding (4 points);
-# - `last` $(B, H)$: the state of each sequence after its own last step (2 points).
+# - `last` $(B, H)$: the state of each sequence after its own last step (2½ points).
 #
 # *Hint.* Sort the state once, at the beginning. `a[order]` brings the rows of `a` from the batch's order into the sorted
 # one; `b[order] = a` writes rows that are sorted to where they belong.
@@ -186,7 +186,7 @@ def run_packed(packed, sizes, order, h0, W, U, b):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade": true, "grade_id": "check-run-packed", "locked": true, "points": 6, "schema_version": 3, "solution": false, "task": false}
+# %% nbgrader={"grade": true, "grade_id": "check-run-packed", "locked": true, "points": 6.5, "schema_version": 3, "solution": false, "task": false}
 check.run_packed(run_packed)
 
 # %% [markdown] nbgrader={"grade": false, "grade_id": "about-saved", "locked": true, "schema_version": 3, "solution": false, "task": false}

@@ -106,6 +106,17 @@ def test_outputs_are_clean(page: str) -> None:
     assert not re.findall(r"Traceback \(most recent call last\)|\w*Warning\b.*", text)
 
 
+def test_coverage_is_what_is_there() -> None:
+    """A row is done when every chapter it names is in the book, begun when one of them is."""
+    there = {Path(page).name[:2] for page in CHAPTERS}
+    rows = article("book/coverage").select("tbody tr")
+    assert len(rows) == 48
+    for row in rows:
+        number, _, _, named, state = (cell.get_text().strip() for cell in row.select("td"))
+        found = [f"{int(chapter):02}" in there for chapter in named.split(",")]
+        assert state == ("done" if all(found) else "begun" if any(found) else ""), number
+
+
 @chapters
 def test_chapter_opens_with_a_question(page: str) -> None:
     title = article(page).find("h1")
@@ -119,6 +130,12 @@ def test_chapter_has_its_parts_in_order(page: str) -> None:
     found = [next((i for i, title in enumerate(titles) if part in title), None) for part in HEADINGS]
     assert None not in found, dict(zip(HEADINGS, found, strict=True))
     assert found == sorted(found)
+
+
+@pages
+def test_every_directive_was_read_as_one(page: str) -> None:
+    """A backtick behind the name of a directive makes plain text of it, and of all up to the next fence."""
+    assert not re.search(r"^(`{3,})\{[a-z-]+\}.*`", source(page).read_text(), re.MULTILINE)
 
 
 @chapters

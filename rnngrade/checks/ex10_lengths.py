@@ -49,7 +49,7 @@ def _packed_oracle(packed: Any, sizes: Any, order: Any, h0: Any, W: Any, U: Any,
 
 
 def _pack_oracle(xs: Any, lengths: Any) -> tuple[Any, ...]:
-    packing = Packing.of("pack", *xs.shape[:2], lengths, reverse=False)
+    packing = Packing.of("pack", xs.shape[0], xs.shape[1], lengths, reverse=False)
     return packing.pack(xs), np.array(packing.sizes), packing.order
 
 
@@ -198,7 +198,7 @@ PACK = Graded(
     name="pack",
     arguments=lambda draw: {"xs": draw("T B D"), "lengths": _lengths(draw)},
     oracle=_pack_oracle,
-    outputs=(Output("packed", "steps D", 2), Output("sizes", "T", 1), Output("order", "B", 1)),
+    outputs=(Output("packed", "steps D", 2.5), Output("sizes", "T", 1), Output("order", "B", 1)),
     mistakes=(
         Mistake(
             "not sorted",
@@ -264,7 +264,7 @@ RUN_PACKED = Graded(
     name="run_packed",
     arguments=_packed_arguments,
     oracle=_packed_oracle,
-    outputs=(Output("hs", "T B H", 4), Output("last", "B H", 2)),
+    outputs=(Output("hs", "T B H", 4), Output("last", "B H", 2.5)),
     mistakes=(
         Mistake(
             "h0 not sorted",
