@@ -101,7 +101,7 @@ def _early_arguments(draw: Draw) -> dict[str, Any]:
     first = 2.0 - 0.2 * np.arange(fall)
     bump = [first[-1] + 0.1, first[-1] + 0.05, first[-1] - 0.1]  # worse twice, then better than ever
     tie = [first[-1] - 0.1]
-    wait = first[-1] + 0.05 + 0.02 * draw.rng.permutation(rise)  # up and down, never a new best
+    wait = first[-1] + np.resize([0.25, 0.05], rise) + 0.1 * draw.rng.random(rise)  # up and down, no new best
     after = [] if draw.case == 1 else [0.3, 0.2]  # in one draw the losses end before patience does
     if draw.case == 2:
         bump = bump[1:]
