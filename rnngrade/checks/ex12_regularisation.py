@@ -181,6 +181,11 @@ DROPOUT = Graded(
             "dxs is dys; what a dropped unit was has no part in the loss, and what is kept was scaled",
         ),
         Mistake(
+            "gradient from the inputs",
+            {"dys * mask": "xs * mask"},
+            "dxs is made of xs; the gradient that arrives is dys, and it goes through the mask",
+        ),
+        Mistake(
             "gradient not rescaled",
             {"dys * mask": "dys * (mask > 0)"},
             "dxs is zero where it must be, and not scaled elsewhere; y = x / (1 - p) there, and so is its slope",
@@ -429,6 +434,12 @@ TIED = Graded(
             {"np.add.at(dE, ks, back(dys @ E))": "dE[ks] += back(dys @ E)"},
             "dE[ks] += … is used: where a symbol stands in ks more than once, NumPy adds one of its gradients and "
             "forgets the others. np.add.at adds them all",
+        ),
+        Mistake(
+            "repeats within a step lost",
+            {"np.add.at(dE, ks, back(dys @ E))": "for k, dx in zip(ks, back(dys @ E)):\n        dE[k] += dx"},
+            "dE[k] += … is used step by step: where two sequences read the same symbol at one step, one of the two is "
+            "forgotten. np.add.at adds them all",
         ),
         Mistake(
             "row overwritten",
