@@ -13,8 +13,8 @@ STRIDE, RISE = 1.12, 1.2
 def patterns(ax: Axes | None = None) -> None:
     """All five, with arrows forward in ink and the way of the gradients dashed in red."""
     ax = canvas(9.6, 8.5, ax)
-    pattern(ax, (0.65, 5.1), "one-to-one", 1, inputs={1}, outputs={1})
-    pattern(ax, (2.55, 5.1), "one-to-many", 3, inputs={1}, outputs={1, 2, 3})
+    pattern(ax, (0.85, 5.1), "one-to-one", 1, inputs={1}, outputs={1})
+    pattern(ax, (2.7, 5.1), "one-to-many", 3, inputs={1}, outputs={1, 2, 3})
     pattern(ax, (6.4, 5.1), "many-to-one", 3, inputs={1, 2, 3}, outputs={3})
     pattern(ax, (0.65, 0.6), "many-to-many,\nin step", 3, inputs={1, 2, 3}, outputs={1, 2, 3})
     pattern(ax, (4.5, 0.6), "many-to-many,\none after the other", 5, inputs={1, 2, 3}, outputs={4, 5})
@@ -41,4 +41,4 @@ def pattern(ax: Axes, at: Point, name: str, steps: int, inputs: Container[int], 
         before = state
     middle = left + STRIDE * (steps - 1) / 2
     for i, line in enumerate(reversed(name.split("\n"))):
-        write(ax, (middle, base + 2 * RISE + 0.55 + 0.36 * i), line, size=13)
+        write(ax, (middle, base + 2 * RISE + 0.55 + 0.4 * i), line, size=14.5)
