@@ -15,16 +15,17 @@ export PIP_CONSTRAINT := constraints.txt
 export PIP_BUILD_CONSTRAINT := constraints.txt
 export JUPYTER_PLATFORM_DIRS := 1
 
-.PHONY: help book test exercises lab check serve bench clean distclean
+.PHONY: help book test exercises lab check serve lags zoo bench clean distclean
 
 help: ## what there is to make
 	@sed -n 's/^\([a-z]*\):.*## /\1 /p' Makefile | while read -r name text; do printf '  make %-10s  %s\n' "$$name" "$$text"; done
 
+# The matrices of the chapters are small: a second thread for each product costs more than it brings.
 book: .venv/.has-book _build/.code ## run every chapter and build the book: _build/html/index.html
 	@echo "· Running the chapters and building the book"
 	@[ -e _build/.built ] || rm -rf _build/.doctrees # a page that was read once does not warn again
 	@rm -f _build/.built
-	@{ jupyter-book build -W -n --keep-going . 2>&1 >&3 | sed -u '/TCP without encryption/d' >&2; } 3>&1 | \
+	@{ OPENBLAS_NUM_THREADS=1 jupyter-book build -W -n --keep-going . 2>&1 >&3 | sed -u '/TCP without encryption/d' >&2; } 3>&1 | \
 		sed -un 's|.*/\(book/.*: Executed notebook in .* seconds\).*|  \1|p' || \
 		{ $(call stop,the book has the errors or warnings shown above); }
 	@touch _build/.built
@@ -37,12 +38,14 @@ test: .venv/.has-test ## all tests, quick ones first
 	@echo "· Types: mypy"
 	@mypy
 	@echo "· Tests of the packages, the exercises and the README"
-	@pytest --ignore=tests/test_book.py --ignore=tests/grader
+	@pytest -n 2 --ignore=tests/test_book.py --ignore=tests/grader
 	@$(MAKE) book
 	@echo "· Tests of the book"
-	@pytest tests/test_book.py
-	@echo "· Tests of the grader: classes of invented students, right, wrong and hostile"
-	@pytest tests/grader
+	@pytest -n 2 --dist loadscope tests/test_book.py
+	@echo "· Tests of the marks: a class of invented students for each exercise, right and wrong"
+	@pytest -n 2 --dist loadgroup tests/grader/test_grading.py
+	@echo "· Tests of the grader: hostile students, large classes, clusters, other courses"
+	@pytest --ignore=tests/grader/test_grading.py tests/grader
 	@echo "All tests passed."
 
 exercises: .venv/.has-grader ## make exercises/ from solutions/
@@ -60,6 +63,12 @@ check: .venv/.has-lab ## your own notebook, graded: make check NOTEBOOK=work/03_
 serve: book ## the book on http://127.0.0.1:8000 (or PORT=…)
 	@echo "· The book is on http://127.0.0.1:$(PORT) until Ctrl-C"
 	@python -m http.server --bind 127.0.0.1 --directory _build/html $(PORT)
+
+lags: .venv/.has-test ## how long each network remembers (half an hour)
+	@cd benchmarks && python lags.py
+
+zoo: .venv/.has-test ## every cell at the same size on three tasks (an hour or two)
+	@cd benchmarks && python zoo.py
 
 bench: .venv/.has-test ## speed and memory of rnncore beside torch.nn and torchrecurrent, on this machine
 	@python benchmarks/run.py

@@ -20,9 +20,14 @@ def described() -> dict:
     }
 
 
+def name_of(kind: str, document: dict) -> str:
+    """What the files with this machine's results of a kind are called."""
+    return re.sub(r"[^a-z0-9]+", "-", f"{kind} {document['cpu']} {platform.machine()}".lower()).strip("-")
+
+
 def write(kind: str, document: dict, text: str) -> str:
     """Keep results as JSON and as text, under this machine's name; the name of the files."""
-    name = re.sub(r"[^a-z0-9]+", "-", f"{kind} {document['cpu']} {platform.machine()}".lower()).strip("-")
+    name = name_of(kind, document)
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"{name}.json").write_text(json.dumps(document, indent=1) + "\n")
     (RESULTS / f"{name}.md").write_text(text)

@@ -71,7 +71,8 @@ def _depart_answer(self, node: nodes.Element) -> None:
 
 
 def _visit_choice(self, node: nodes.Element) -> None:
-    self.body.append("<summary>")
+    formulas = all(isinstance(child, nodes.math) for child in node.children)  # a name that can be read out
+    self.body.append(self.starttag(node, "summary", "", **({"aria-label": node.astext()} if formulas else {})))
 
 
 def _depart_choice(self, node: nodes.Element) -> None:

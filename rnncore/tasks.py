@@ -9,7 +9,7 @@ import numpy as np
 
 from rnncore.backend import check_dtype, check_finite, check_whole
 
-__all__ = ["REBER", "adding", "copy", "echo", "is_reber", "mackey_glass", "parity", "reber", "reverse", "sine"]
+__all__ = ["REBER", "adding", "copy", "echo", "is_reber", "latch", "mackey_glass", "parity", "reber", "reverse", "sine"]
 
 REBER = "BTSXPVE"
 """The seven letters of Reber's grammar; a letter's place is its class and the place of its 1 in the inputs."""
@@ -55,6 +55,24 @@ def echo(
     targets = np.zeros_like(bits)
     targets[delay:] = bits[: max(0, steps - delay)]
     return bits.astype(dtype)[..., None], targets
+
+
+def latch(
+    rng: np.random.Generator, steps: int, batch: int, *, dtype: Any = np.float32
+) -> tuple[np.ndarray, np.ndarray]:
+    """Say at the end which of two symbols came first; between them there is noise.
+
+    Shapes: inputs (T, B, 2): the symbol, -1 or 1 with equal chance, at the first step and 0 after it; and noise, 0 at
+    the first step and standard normal after it; targets (B,), 0 for -1 and 1 for 1. T must be 1 at least.
+
+    Paper: Y. Bengio, P. Simard, P. Frasconi, Learning long-term dependencies with gradient descent is difficult, 1994
+    (there with other inputs).
+    """
+    _check("latch", rng, dtype, steps=steps, batch=batch)
+    check_whole("latch", "steps", steps, 1)
+    symbols, inputs = rng.integers(0, 2, batch), np.zeros((steps, batch, 2), dtype=dtype)
+    inputs[0, :, 0], inputs[1:, :, 1] = 2 * symbols - 1, rng.standard_normal((steps - 1, batch))
+    return inputs, symbols
 
 
 def adding(

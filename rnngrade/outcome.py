@@ -61,7 +61,8 @@ def call(function: Callable[..., Any], arguments: dict[str, Any], outputs: Seque
             return Outcome(trouble=_story(function, error), kind=type(error).__name__, printed=_shown(text.getvalue()))
     changed = tuple(name for name, value in arguments.items() if not _unchanged(value, given[name]))
     printed = _shown(text.getvalue())
-    several = isinstance(returned, tuple | list)
+    stacked = type(returned) is np.ndarray and returned.ndim > 0 and len(returned) == len(outputs)
+    several = isinstance(returned, tuple | list) or stacked
     values = list(returned) if several and len(outputs) > 1 else [returned]
     if returned is None or len(values) != len(outputs):
         wanted = f"{len(outputs)} values ({', '.join(output.name for output in outputs)}) were wanted"
@@ -114,7 +115,7 @@ def wrong_elements(actual: np.ndarray, expected: np.ndarray) -> np.ndarray:
 
 
 def alike(one: Answer, other: Answer) -> bool:
-    """Two answers are the same, wrong or right: as `agree`, but nan and inf agree with themselves."""
+    """Two answers are the same by the measure of `other`, wrong or right: as `agree`, but nan is nan and inf is inf."""
     if isinstance(one, str) or isinstance(other, str):
         return isinstance(one, str) and isinstance(other, str) and one == other
     if one.shape != other.shape:
@@ -149,11 +150,14 @@ def _unchanged(before: Any, after: Any) -> bool:
 def _story(function: Callable[..., Any], error: BaseException) -> str:
     """What was raised, and in which line of which of the student's functions, counted from its `def`."""
     code = getattr(function, "__code__", None)
-    place, trace = None, error.__traceback__
+    place, owner, trace = None, None, error.__traceback__
     while trace is not None and code is not None:
         inner = trace.tb_frame.f_code
         if Path(inner.co_filename).parent == Path(code.co_filename).parent:  # cells of a notebook share a folder
-            place = inner.co_name, trace.tb_lineno - inner.co_firstlineno + 1
+            owner = (
+                owner if owner and inner.co_name.startswith("<") else inner
+            )  # a comprehension is part of its function
+            place = owner.co_name, trace.tb_lineno - owner.co_firstlineno + 1
         trace = trace.tb_next
     if isinstance(error, NotImplementedError):
         if place and code and place[0] != code.co_name:

@@ -139,7 +139,7 @@ def _named(exercise: Exercise, graded: Graded, cases: list[_Case], wrong: list[i
     def same(theirs: list[Outcome]) -> bool:
         pairs = [(t, case.outcome) for t, case in zip(theirs, cases, strict=True)]
         return all(
-            t.kind == o.kind and t.changed == o.changed and all(map(alike, t.outputs, o.outputs)) for t, o in pairs
+            t.kind == o.kind and t.changed == o.changed and all(map(alike, o.outputs, t.outputs)) for t, o in pairs
         ) and any(t.outputs for t in theirs)
 
     for mistake, theirs in bank:
@@ -160,7 +160,7 @@ def _order(graded: Graded, cases: list[_Case]) -> str:
     indices = range(len(graded.outputs))
     found = [[k for k in indices if all(agree(c.outcome.outputs[i], c.expected[k]) for c in cases)] for i in indices]
     places = [k[0] for k in found if k]
-    if sorted(places) != list(indices):
+    if sorted(places) != list(indices) or places == list(indices):
         return ""
     names = [output.name for output in graded.outputs]
     return f"{', '.join(names[k] for k in places)} in place of {', '.join(names)}"
@@ -205,7 +205,7 @@ _AXES = {
 def _axis_names(output: Output) -> list[str]:
     if output.axes == "H H":
         return ["sending unit", "receiving unit"]
-    return [_AXES[axis] for axis in output.axes.split()]
+    return [_AXES.get(axis, axis) for axis in output.axes.split()]
 
 
 def _times(ratio: float, whole: str) -> str:

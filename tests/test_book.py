@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 import yaml
+from axe_playwright_python.sync_playwright import Axe
 from bs4 import BeautifulSoup
 
 ROOT = Path(__file__).parents[1]
@@ -36,6 +37,10 @@ def soup(path: Path) -> BeautifulSoup:
     return BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
 
 
+def source(page: str) -> Path:
+    return next(path for suffix in (".md", ".rst") if (path := ROOT / f"{page}{suffix}").exists())
+
+
 def article(page: str) -> BeautifulSoup:
     return soup(HTML / f"{page}.html").find("article")
 
@@ -46,12 +51,12 @@ def test_toc_lists_every_chapter() -> None:
 
 @pages
 def test_page_is_fresh(page: str) -> None:
-    assert (HTML / f"{page}.html").stat().st_mtime >= (ROOT / f"{page}.md").stat().st_mtime, "run make book first"
+    assert (HTML / f"{page}.html").stat().st_mtime >= source(page).stat().st_mtime, "run make book first"
 
 
 @pages
 def test_code_fits_beside_the_contents(page: str) -> None:
-    cells = re.findall(r"```{code-cell}.*?\n(?:---\n.*?\n---\n)?(.*?)```", (ROOT / f"{page}.md").read_text(), re.DOTALL)
+    cells = re.findall(r"```{code-cell}.*?\n(?:---\n.*?\n---\n)?(.*?)```", source(page).read_text(), re.DOTALL)
     assert [line for cell in cells for line in cell.splitlines() if len(line) > 88] == []
 
 
@@ -101,6 +106,17 @@ def test_outputs_are_clean(page: str) -> None:
     assert not re.findall(r"Traceback \(most recent call last\)|\w*Warning\b.*", text)
 
 
+def test_coverage_is_what_is_there() -> None:
+    """A row is done when every chapter it names is in the book, begun when one of them is."""
+    there = {Path(page).name[:2] for page in CHAPTERS}
+    rows = article("book/coverage").select("tbody tr")
+    assert len(rows) == 48
+    for row in rows:
+        number, _, _, named, state = (cell.get_text().strip() for cell in row.select("td"))
+        found = [f"{int(chapter):02}" in there for chapter in named.split(",")]
+        assert state == ("done" if all(found) else "begun" if any(found) else ""), number
+
+
 @chapters
 def test_chapter_opens_with_a_question(page: str) -> None:
     title = article(page).find("h1")
@@ -114,6 +130,35 @@ def test_chapter_has_its_parts_in_order(page: str) -> None:
     found = [next((i for i, title in enumerate(titles) if part in title), None) for part in HEADINGS]
     assert None not in found, dict(zip(HEADINGS, found, strict=True))
     assert found == sorted(found)
+
+
+@pages
+def test_every_directive_was_read_as_one(page: str) -> None:
+    """A backtick behind the name of a directive makes plain text of it, and of all up to the next fence."""
+    assert not re.search(r"^(`{3,})\{[a-z-]+\}.*`", source(page).read_text(), re.MULTILINE)
+
+
+@chapters
+def test_chapter_asks_questions_with_one_right_answer_each(page: str) -> None:
+    asked = article(page).select(".question")
+    assert len(asked) >= 3
+    for question in asked:
+        answers = [(answer["class"], answer.p.get_text()) for answer in question.select("details")]
+        assert len(answers) >= 3
+        assert sorted(kind for [kind], _ in answers) == ["right", *(len(answers) - 1) * ["wrong"]]
+        assert all(text.startswith("Right." if kind == "right" else "No.") for [kind], text in answers)
+
+
+@pytest.mark.parametrize("part", TOC["parts"][:-1], ids=lambda part: part["caption"])
+def test_part_has_a_figure_that_moves(part: dict) -> None:
+    assert any(article(chapter["file"]).select("figure .movable") for chapter in part["chapters"])
+
+
+@chapters
+def test_chapter_and_exercise_can_be_taken_along(page: str) -> None:
+    links = [link["href"] for link in soup(HTML / f"{page}.html").select("a[href$='.ipynb']")]
+    names = {Path(urlsplit(link).path).name for link in links}
+    assert {f"{Path(page).name}.ipynb", f"{Path(page).name.replace('-', '_')}.ipynb"} <= names
 
 
 @pytest.fixture(scope="module")
@@ -179,3 +224,18 @@ def test_page_fits_a_phone(seen: SimpleNamespace) -> None:
     }""")
     assert not wide
     assert seen.tab.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_page_is_accessible(seen: SimpleNamespace) -> None:
+    found = Axe().run(seen.tab).response["violations"]
+    grave = [v for v in found if v["impact"] in ("serious", "critical")]
+    assert not [(v["id"], v["nodes"][0]["html"][:200], len(v["nodes"])) for v in grave]
+
+
+def test_sliders_move_their_figures(seen: SimpleNamespace) -> None:
+    for box in seen.tab.query_selector_all(".movable"):
+        slider, pictures = box.query_selector("input"), box.query_selector_all("img")
+        for place in (len(pictures) - 1, 0):
+            slider.evaluate("(s, place) => { s.value = place; s.dispatchEvent(new Event('input')) }", place)
+            assert [picture.is_visible() for picture in pictures] == [i == place for i in range(len(pictures))]
+            assert box.query_selector("output").inner_text() == slider.get_attribute("aria-valuetext") != ""

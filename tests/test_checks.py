@@ -136,7 +136,7 @@ def test_what_is_no_function_earns_nothing(thing) -> None:
 
 @pytest.mark.parametrize(
     ("returned", "received"),
-    [(0.0, "one float"), (np.zeros((2, 3)), "one ndarray"), ((1.0,), "1"), ([1.0] * 3, "3")],
+    [(0.0, "one float"), (np.zeros((3, 3)), "one ndarray"), ((1.0,), "1"), ([1.0] * 3, "3")],
 )
 def test_wrong_count_is_named(returned, received: str) -> None:
     def elman_forward(*_):
@@ -211,7 +211,7 @@ def test_changed_argument_is_named_and_costs_all(name: str) -> None:
 
     report = grade(ELMAN, STEP, elman_step)
     assert report.points == 0
-    assert f"Your function changed its argument {name}; work on a copy." in text_of(report)
+    assert report.lines == (f"Your function changed its argument {name}; work on a copy.",)
 
 
 def test_what_a_function_keeps_or_changes_does_not_reach_the_next_call() -> None:
@@ -327,6 +327,23 @@ def test_line_named_is_the_innermost_of_the_students() -> None:
         return helper(x)
 
     assert "NameError in line 2 of helper: name 'missing'" in text_of(grade(ELMAN, STEP, elman_step))
+
+
+def test_line_in_a_comprehension_is_that_of_its_function() -> None:
+    def elman_forward(xs, h0, W, U, b):
+        zeros = [0 * x for x in xs]
+        return [x + missing for x in zeros], h0  # noqa: F821
+
+    text = text_of(grade(ELMAN, ELMAN["elman_forward"], elman_forward))
+    assert "NameError in line 3 of elman_forward: name 'missing'" in text
+
+
+def test_outputs_stacked_in_one_array_are_taken_apart() -> None:
+    coupled = exercise("08_zoo")
+    right = made(solution_source("08_zoo", "coupled_lstm_step"), "coupled_lstm_step")
+    assert grade(coupled, coupled["coupled_lstm_step"], lambda *a: np.array(right(*a))).points == 4
+    report = grade(coupled, coupled["coupled_lstm_step"], lambda *a: np.array([*right(*a), a[1]]))
+    assert "2 values (h, c) were wanted, your function returned one ndarray" in text_of(report)
 
 
 def test_sizes_named_are_those_that_were_used() -> None:

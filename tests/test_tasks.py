@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from rnncore.tasks import REBER, adding, copy, echo, is_reber, mackey_glass, parity, reber, reverse, sine
+from rnncore.tasks import REBER, adding, copy, echo, is_reber, latch, mackey_glass, parity, reber, reverse, sine
 from rnncore.testing import assert_close
 from tests.conftest import refuses
 
@@ -49,6 +49,23 @@ def test_echo(delay, rng):
         expected = inputs[t - delay, :, 0] if t >= delay else np.zeros(50)
         np.testing.assert_array_equal(targets[t], expected)
     assert abs(inputs.mean() - 0.5) < 5 * 0.5 / math.sqrt(inputs.size)
+
+
+def test_latch(rng):
+    inputs, targets = latch(rng, 40, 500, dtype=np.float64)
+    assert inputs.shape == (40, 500, 2)
+    np.testing.assert_array_equal(inputs[0], np.stack([2 * targets - 1, np.zeros(500)], axis=1))
+    assert not inputs[1:, :, 0].any()
+    noise = inputs[1:, :, 1]
+    assert abs(noise.mean()) < 5 / math.sqrt(noise.size)
+    assert abs(noise.var() - 1) < 5 * math.sqrt(2 / noise.size)
+    assert set(targets) == {0, 1}
+    assert abs(targets.mean() - 0.5) < 5 * 0.5 / math.sqrt(500)
+
+
+def test_latch_has_a_symbol(rng):
+    with pytest.raises(ValueError, match="latch: steps must be"):
+        latch(rng, 0, 3)
 
 
 @every_task

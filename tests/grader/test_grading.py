@@ -5,6 +5,8 @@ and as many as are needed to make every mistake of the bank once, each of them o
 """
 
 import csv
+from pathlib import Path
+from typing import Any
 
 import nbformat
 import numpy as np
@@ -18,18 +20,25 @@ from rnngrade.solutions import solution_source, wrong_function, wrong_source
 from tests.grader.course import ROOT, Answers, Course, Verdict, functions
 
 EXERCISES = [exercise(name) for name in exercise_names()]
-GRADED = [pytest.param(e, g, id=f"{e.name}-{g.name}") for e in EXERCISES for g in e]
-MISTAKES = [
-    pytest.param(e, g, m, id=f"{e.name}-{g.name}-{m.name}".replace(" ", "_"))
-    for e in EXERCISES
-    for g in e
-    for m in g.mistakes
-]
-ALTERNATIVES = [
-    pytest.param(e, path, id=f"{e.name}-{path.stem}")
-    for e in EXERCISES
-    for path in sorted((ROOT / "tests" / "alternatives" / e.name).glob("*.py"))
-]
+TOGETHER = {e.name: pytest.mark.xdist_group(e.name) for e in EXERCISES}  # one process grades a class, once
+
+
+def params(cases: list[tuple[Any, ...]]) -> list[Any]:
+    """Cases that begin with an exercise, each with a name."""
+    names = [[case[0].name, *(getattr(part, "name", getattr(part, "stem", "")) for part in case[1:])] for case in cases]
+    ids = ["-".join(name).replace(" ", "_") for name in names]
+    return [pytest.param(*case, id=i, marks=TOGETHER[case[0].name]) for case, i in zip(cases, ids, strict=True)]
+
+
+def alternatives(e: Exercise) -> list[Path]:
+    """Files with right answers in other words."""
+    return sorted((ROOT / "tests" / "alternatives" / e.name).glob("*.py"))
+
+
+EACH = params([(e,) for e in EXERCISES])
+GRADED = params([(e, g) for e in EXERCISES for g in e])
+MISTAKES = params([(e, g, m) for e in EXERCISES for g in e for m in g.mistakes])
+ALTERNATIVES = params([(e, path) for e in EXERCISES for path in alternatives(e)])
 
 Verdicts = dict[str, dict[str, Verdict]]
 
@@ -69,7 +78,7 @@ def graded(tmp_path_factory: pytest.TempPathFactory):
 def grade_class(course: Course, e: Exercise) -> tuple[Course, Verdicts]:
     course.submit("right", solution(e))
     course.submit("untouched", {})
-    for path in sorted((ROOT / "tests" / "alternatives" / e.name).glob("*.py")):
+    for path in alternatives(e):
         course.submit(f"alternative-{path.stem}", functions(path.read_text(encoding="utf-8")))
     for i in range(max(len(g.mistakes) for g in e)):
         course.submit(
@@ -79,13 +88,13 @@ def grade_class(course: Course, e: Exercise) -> tuple[Course, Verdicts]:
     return course, course.verdicts()
 
 
-@pytest.mark.parametrize("e", EXERCISES, ids=lambda e: e.name)
+@pytest.mark.parametrize("e", EACH)
 def test_solution_gets_full_marks(e: Exercise, graded) -> None:
     right = graded(e)[1]["right"]
     assert {name: verdict.score for name, verdict in right.items()} == {g.name: g.points for g in e}
 
 
-@pytest.mark.parametrize("e", EXERCISES, ids=lambda e: e.name)
+@pytest.mark.parametrize("e", EACH)
 def test_untouched_release_gets_nothing(e: Exercise, graded) -> None:
     untouched = graded(e)[1]["untouched"]
     assert {name: verdict.score for name, verdict in untouched.items()} == {g.name: 0 for g in e}
@@ -109,7 +118,7 @@ def test_mistake_loses_its_marks_and_is_named(e: Exercise, g: Graded, m: Mistake
     assert f"This is what comes out when {m.says}." in text
 
 
-@pytest.mark.parametrize("e", EXERCISES, ids=lambda e: e.name)
+@pytest.mark.parametrize("e", EACH)
 def test_plain_nbgrader_gives_the_same_marks(e: Exercise, graded, tmp_path) -> None:
     plain = Course.copy(e.name, tmp_path)
     plain.configure("del c.Autograde, c.GenerateFeedback")
@@ -128,7 +137,7 @@ def test_plain_nbgrader_gives_the_same_marks(e: Exercise, graded, tmp_path) -> N
 def test_bank_is_large_enough(e: Exercise, g: Graded) -> None:
     assert len(g.mistakes) >= 5
     assert len({m.name for m in g.mistakes}) == len({m.says for m in g.mistakes}) == len(g.mistakes)
-    assert len(list((ROOT / "tests" / "alternatives" / e.name).glob("*.py"))) >= 2
+    assert len(alternatives(e)) >= 2
 
 
 @pytest.mark.parametrize(("e", "path"), ALTERNATIVES)
@@ -136,7 +145,7 @@ def test_alternative_covers_every_function(e: Exercise, path) -> None:
     assert functions(path.read_text(encoding="utf-8")).keys() == {g.name for g in e}
 
 
-@pytest.mark.parametrize("e", EXERCISES, ids=lambda e: e.name)
+@pytest.mark.parametrize("e", EACH)
 def test_points_of_the_notebook_are_those_of_the_checks(e: Exercise) -> None:
     notebook = nbformat.read(ROOT / "exercises" / e.name / f"{e.name}.ipynb", as_version=4)
     cells = {
@@ -148,7 +157,7 @@ def test_points_of_the_notebook_are_those_of_the_checks(e: Exercise) -> None:
     assert all(solution_source(e.name, g.name).split("### BEGIN SOLUTION")[0].rstrip() in text for g in e)
 
 
-@pytest.mark.parametrize("e", EXERCISES, ids=lambda e: e.name)
+@pytest.mark.parametrize("e", EACH)
 def test_feedback_shows_the_hint(e: Exercise, graded) -> None:
     course, _ = graded(e)
     course.nbgrader("generate_feedback", e.name, "--student", "mistake-0")
@@ -157,7 +166,7 @@ def test_feedback_shows_the_hint(e: Exercise, graded) -> None:
         assert g.mistakes[0].says.split(";")[0].split(":")[0] in page.replace("&#39;", "'")
 
 
-@pytest.mark.parametrize("e", EXERCISES, ids=lambda e: e.name)
+@pytest.mark.parametrize("e", EACH)
 def test_export_lists_every_student(e: Exercise, graded) -> None:
     course, verdicts = graded(e)
     course.nbgrader("export", "--to", "grades.csv")

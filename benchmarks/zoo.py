@@ -1,0 +1,111 @@
+"""Every cell of `CELLS` at the same number of parameters, on three tasks: `make zoo`.
+
+Each cell is trained on each task from several seeds at two learning rates; what counts is the loss on fresh sequences,
+as a part of what the best guess costs: 1 is nothing learned, 0 is everything. Results are kept in
+`benchmarks/results/zoo-….json`, and taken up again from there.
+"""
+
+import argparse
+import os
+import statistics
+import warnings
+
+import learning
+import numpy as np
+import runs
+
+from rnncore import CELLS
+
+SETTINGS = {
+    "parameters": 2000,
+    "updates": 1500,
+    "batch": 32,
+    "clip": 1.0,
+    "tasks": {"adding": {"steps": 50}, "copying": {"delay": 20}, "parity": {"steps": 20}},
+}
+RATES = (0.01, 0.003)
+SEEDS = range(3)
+
+
+def task_of(settings: dict, name: str) -> learning.Task:
+    """The task of that name."""
+    return getattr(learning, name)(**settings["tasks"][name])
+
+
+def run(settings: dict, run: runs.Run) -> dict:
+    """One training run: what is left of the loss, or None where it went off to infinity."""
+    warnings.simplefilter("ignore")
+    task = task_of(settings, run["task"])
+    hidden = learning.hidden_size(run["cell"], task, settings["parameters"])
+    rng = runs.generator(run["cell"], run["task"], run["rate"], run["seed"])
+    network = learning.network(rng, run["cell"], hidden, task)
+    parameters, left = learning.count(network), None
+    steps = learning.training(network, task, rng, rate=run["rate"], batch=settings["batch"], clip=settings["clip"])
+    try:
+        for _ in range(settings["updates"]):
+            network = next(steps)
+        left = learning.loss_left(network, task, np.random.default_rng(1_000_000 + run["seed"]))
+    except FloatingPointError:
+        pass
+    finite = left is not None and np.isfinite(left)
+    return run | {"hidden": hidden, "parameters": parameters, "left": round(left, 5) if finite else None}
+
+
+def best(results: list[dict], cell: str, task: str) -> tuple[float, list[float]] | None:
+    """The learning rate with the smaller median of what is left, and what is left with it from each seed."""
+    found = []
+    for rate in RATES:
+        left = [
+            float("inf") if r["left"] is None else r["left"]
+            for r in results
+            if (r["cell"], r["task"], r["rate"]) == (cell, task, rate)
+        ]
+        if left:
+            found.append((statistics.median(left), rate, sorted(left)))
+    return min(found)[1:] if found else None
+
+
+def table(document: dict) -> str:
+    """One row a cell: the median of what is left, with the best and the worst seed."""
+    settings = document["settings"]
+    names = list(settings["tasks"])
+    about = ", ".join(f"{task} {arguments}" for task, arguments in settings["tasks"].items())
+    text = (
+        f"# The zoo\n\n{document['cpu']}, {document['cores']} cores, {document['system']}; {document['date']}; "
+        f"NumPy {document['numpy']}. "
+        f"At most {settings['parameters']} parameters; {settings['updates']} updates of Adam, "
+        f"the better of the rates {RATES}. Tasks: {about}.\n\nWhat is left of the loss of the best guess: median of "
+        f"{len(SEEDS)} seeds (best to worst).\n\n"
+        f"| cell | hidden | {' | '.join(names)} |\n|:--|--:|{'--:|' * len(names)}\n"
+    )
+    for cell in CELLS:
+        entries = []
+        for task in names:
+            found = best(document["results"], cell, task)
+            entries.append(
+                "" if found is None else f"{statistics.median(found[1]):.3f} ({found[1][0]:.3f}–{found[1][-1]:.3f})"
+            )
+        sizes = sorted({r["hidden"] for r in document["results"] if r["cell"] == cell})
+        text += f"| {cell} | {', '.join(map(str, sizes))} | {' | '.join(entries)} |\n"
+    return text
+
+
+def main() -> None:
+    """Measure what is not measured yet."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("-j", type=int, default=os.cpu_count(), help="processes; as many as cores unless told")
+    parser.add_argument("--cells", nargs="*", default=list(CELLS), help="all unless told")
+    arguments = parser.parse_args()
+    order = [
+        {"cell": cell, "task": task, "rate": rate, "seed": seed}
+        for seed in SEEDS
+        for rate in RATES
+        for task in SETTINGS["tasks"]
+        for cell in CELLS
+    ]
+    wanted = [r for r in order if r["cell"] in arguments.cells]
+    print(table(runs.measure("zoo", SETTINGS, order, wanted, run, table, arguments.j)))
+
+
+if __name__ == "__main__":
+    main()

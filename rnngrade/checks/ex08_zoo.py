@@ -1,0 +1,383 @@
+"""Exercise 08: cells from their equations, and what a fair comparison is."""
+
+from typing import Any
+
+import numpy as np
+
+from rnncore import MGU, CoupledLSTM, IndRNN
+from rnngrade.exercise import Draw, Exercise, Graded, Mistake, Output
+
+U_TRANSPOSED = "U is transposed: row i of U holds what unit i sends, so it is h @ U"
+NO_BIAS = "the bias b is forgotten"
+
+
+def _gated(draw: Draw, gates: int, *states: str) -> dict[str, Any]:
+    """Arguments of a step: input, states, and W, U and b for so many gates; U for all but those of U_n."""
+    size, inputs = draw.sizes["H"], draw.sizes["D"]
+    recurrent = 1 if gates == 2 else gates
+    return {
+        "x": draw("B D"),
+        **{name: draw("B H") for name in states},
+        "W": 0.7 * draw.rng.standard_normal((inputs, gates * size)),
+        "U": 0.7 * draw.rng.standard_normal((size, recurrent * size)),
+        "b": 0.7 * draw.rng.standard_normal(gates * size),
+    }
+
+
+def _indrnn(draw: Draw) -> dict[str, Any]:
+    """Biases above zero and states that are not negative: some units are silent, most are not."""
+    return {
+        "xs": draw("T B D"),
+        "h0": np.abs(draw("B H")),
+        "W": draw("D H"),
+        "u": draw("H"),
+        "b": draw("H") + 0.5,
+    }
+
+
+def _backward_arguments(draw: Draw) -> dict[str, Any]:
+    given = _indrnn(draw)
+    cell = IndRNN(W=given["W"], b=given.pop("b"), u=given["u"])
+    hs, _, _ = cell.forward(given["xs"], (given["h0"],))
+    return {
+        "dhs": draw("T B H"),
+        "dh_last": draw("B H"),
+        "xs": given["xs"],
+        "hs": hs,
+        "h0": given["h0"],
+        "W": given["W"],
+        "u": given["u"],
+    }
+
+
+def _backward_oracle(dhs: Any, dh_last: Any, xs: Any, hs: Any, h0: Any, W: Any, u: Any) -> tuple[Any, ...]:
+    """Each step's gradient on its own, sent back through all the steps before: the bias that made `hs` is not given, so
+    that there is no tape for `IndRNN.backward`."""
+    slope, before = hs > 0, np.concatenate([h0[None], hs[:-1]])
+    deltas = np.zeros_like(hs)
+    for s in range(len(hs)):
+        arrived = dhs[s] + (dh_last if s == len(hs) - 1 else 0)
+        for t in range(s + 1):
+            deltas[t] += arrived * np.prod(slope[t : s + 1], axis=0) * u ** (s - t)
+    dW = np.einsum("tbd,tbh->dh", xs, deltas)
+    return deltas @ W.T, deltas[0] * u, dW, np.sum(deltas * before, axis=(0, 1)), np.sum(deltas, axis=(0, 1))
+
+
+def _fair_arguments(draw: Draw) -> dict[str, Any]:
+    gates, inputs, outputs = (int(n) for n in draw.rng.integers([2, 2, 2], [5, 8, 6]))
+    exact = _count(int(draw.rng.integers(5, 30)), gates, inputs, outputs)
+    parameters = exact + (0, 0, -1, 40)[draw.case]
+    return {"parameters": parameters, "gates": gates, "inputs": inputs, "outputs": outputs}
+
+
+def _count(size: int, gates: int, inputs: int, outputs: int) -> int:
+    shapes = [(inputs, gates * size), (size, gates * size), (gates * size,), (size, outputs), (outputs,)]
+    return sum(int(np.prod(shape)) for shape in shapes)
+
+
+def _fair_oracle(parameters: int, gates: int, inputs: int, outputs: int) -> tuple[int, int]:
+    spare = [parameters - _count(size, gates, inputs, outputs) for size in range(1, parameters + 1)]
+    fits = [left for left in spare if left >= 0]
+    return len(fits), fits[-1]
+
+
+MGU_STEP = Graded(
+    name="mgu_step",
+    arguments=lambda draw: _gated(draw, 2, "h") | {"U_n": draw("H H")},
+    oracle=lambda x, h, W, U, b, U_n: MGU(W=W, U=U, b=b, U_n=U_n).step(x, (h,))[0][0],
+    outputs=(Output("h", "B H", 4),),
+    mistakes=(
+        Mistake(
+            "candidate sees all of h",
+            {"(f * h) @ U_n": "h @ U_n"},
+            "the candidate sees the whole old state; the gate acts there as well, (f ⊙ h) U_n",
+        ),
+        Mistake(
+            "gate after the product",
+            {"(f * h) @ U_n": "f * (h @ U_n)"},
+            "f multiplies the product h U_n; in the MGU it multiplies h, before the product",
+        ),
+        Mistake(
+            "f for 1 - f",
+            {"(1 - f) * h + f * n": "f * h + (1 - f) * n"},
+            "f and 1 - f have changed places in the last line; here f is what is replaced, and 1 - f what is kept",
+        ),
+        Mistake(
+            "other gate in the candidate",
+            {"(f * h) @ U_n": "((1 - f) * h) @ U_n"},
+            "the candidate sees (1 - f) ⊙ h; it sees f ⊙ h",
+        ),
+        Mistake(
+            "U in the candidate",
+            {"(f * h) @ U_n": "(f * h) @ U"},
+            "the candidate uses the gate's matrix U; its own is U_n",
+        ),
+        Mistake(
+            "order of the gates",
+            {"wx_f, wx_n = np.split": "wx_n, wx_f = np.split"},
+            "the columns of f and n have changed places; the order is f n",
+        ),
+        Mistake("U transposed", {"h @ U)": "h @ U.T)"}, U_TRANSPOSED),
+        Mistake("U_n transposed", {"@ U_n": "@ U_n.T"}, "U_n is transposed: it is (f * h) @ U_n"),
+        Mistake("no bias", {"x @ W + b": "x @ W"}, NO_BIAS),
+        Mistake(
+            "gate without the state",
+            {"(wx_f + h @ U)": "wx_f"},
+            "the gate hears the input alone; h U belongs into it as well",
+        ),
+        Mistake(
+            "tanh gate",
+            {"1 / (1 + np.exp(-(wx_f + h @ U)))": "np.tanh(wx_f + h @ U)"},
+            "the gate is a tanh, which can be negative; a gate is σ, between 0 and 1",
+        ),
+        Mistake(
+            "candidate without tanh", {"np.tanh(wx_n + (f * h) @ U_n)": "wx_n + (f * h) @ U_n"}, "n lacks its tanh"
+        ),
+    ),
+)
+
+COUPLED_STEP = Graded(
+    name="coupled_lstm_step",
+    arguments=lambda draw: _gated(draw, 3, "h", "c"),
+    oracle=lambda x, h, c, W, U, b: CoupledLSTM(W, U, b).step(x, (h, c))[0],
+    outputs=(Output("h", "B H", 2), Output("c", "B H", 2)),
+    mistakes=(
+        Mistake(
+            "not coupled",
+            {"(1 - f) * g": "g"},
+            "g is written in full; the coupled gate writes (1 - f) ⊙ g, as much as it forgets",
+        ),
+        Mistake(
+            "f for 1 - f",
+            {"f * c + (1 - f) * g": "(1 - f) * c + f * g"},
+            "f and 1 - f have changed places: f keeps the old c",
+        ),
+        Mistake(
+            "forget gate on both",
+            {"(1 - f) * g": "f * g"},
+            "f multiplies g as well as c; what is written is (1 - f) ⊙ g",
+        ),
+        Mistake("no tanh of c", {"np.tanh(c_new)": "c_new"}, "h is o ⊙ c'; the cell state passes tanh on its way out"),
+        Mistake(
+            "output from the old c",
+            {"np.tanh(c_new)": "np.tanh(c)"},
+            "h is made from the old cell state; the output gate opens on tanh(c'), the new one",
+        ),
+        Mistake(
+            "order of the gates",
+            {"a_f, a_g, a_o =": "a_f, a_o, a_g ="},
+            "the columns of g and o have changed places; the order is f g o",
+        ),
+        Mistake(
+            "f and o swapped",
+            {"a_f, a_g, a_o =": "a_o, a_g, a_f ="},
+            "the columns of f and o have changed places; the order is f g o",
+        ),
+        Mistake("logistic candidate", {"g = np.tanh(a_g)": "g = 1 / (1 + np.exp(-a_g))"}, "g is a σ; it is a tanh"),
+        Mistake("no bias", {" + b, 3": ", 3"}, NO_BIAS),
+        Mistake("c for h in the gates", {"h @ U": "c @ U"}, "the gates hear the old c; they hear the old h"),
+        Mistake(
+            "h and c swapped",
+            {"return o * np.tanh(c_new), c_new": "return c_new, o * np.tanh(c_new)"},
+            "h and c have changed places in what is returned",
+        ),
+    ),
+)
+
+INDRNN_FORWARD = Graded(
+    name="indrnn_forward",
+    arguments=_indrnn,
+    oracle=lambda xs, h0, W, u, b: _two(IndRNN(W=W, b=b, u=u).forward(xs, (h0,))),
+    outputs=(Output("hs", "T B H", 3), Output("h_last", "B H", 1)),
+    mistakes=(
+        Mistake(
+            "full matrix",
+            {"u * h": "h @ np.outer(np.ones_like(u), u)"},
+            "u[j] multiplies the sum of all units; it is no matrix, unit j hears u[j] h[j] alone",
+        ),
+        Mistake(
+            "sum over the units",
+            {"u * h": "(h @ u)[:, None]"},
+            "h @ u sums over the units, so that all hear the same number; u * h goes unit by unit",
+        ),
+        Mistake("tanh", {"np.maximum(0, x @ W + u * h + b)": "np.tanh(x @ W + u * h + b)"}, "tanh stands for ReLU"),
+        Mistake(
+            "u on the whole sum",
+            {"x @ W + u * h + b": "u * (x @ W + h) + b"},
+            "u multiplies the input's part as well; it belongs to the old state alone",
+        ),
+        Mistake("no bias", {" + b)": ")"}, NO_BIAS),
+        Mistake(
+            "h0 ignored", {"h, hs = h0, []": "h, hs = 0 * h0, []"}, "h0 is ignored and the network starts from zeros"
+        ),
+        Mistake(
+            "state never updated",
+            {"u * h + b": "u * h0 + b"},
+            "every step starts from h0; the state of one step must be handed to the next",
+        ),
+        Mistake(
+            "ReLU of the input only",
+            {"np.maximum(0, x @ W + u * h + b)": "np.maximum(0, x @ W + b) + u * h"},
+            "ReLU is taken of the input's part alone; it belongs around the whole sum",
+        ),
+        Mistake(
+            "bias after ReLU",
+            {"np.maximum(0, x @ W + u * h + b)": "np.maximum(0, x @ W + u * h) + b"},
+            "the bias is added after ReLU, not before",
+        ),
+        Mistake(
+            "off by one",
+            {"np.stack(hs), h": "np.stack([h0, *hs[:-1]]), h"},
+            "hs is one step late: hs[0] must be the state after xs[0], not h0",
+        ),
+    ),
+)
+
+INDRNN_BACKWARD = Graded(
+    name="indrnn_backward",
+    arguments=_backward_arguments,
+    oracle=_backward_oracle,
+    outputs=(
+        Output("dxs", "T B D", 1),
+        Output("dh0", "B H", 1),
+        Output("dW", "D H", 1),
+        Output("du", "H", 1),
+        Output("db", "H", 1),
+    ),
+    mistakes=(
+        Mistake(
+            "no carry",
+            {"dhs[t] + carry": "dhs[t] + (carry if t == len(xs) - 1 else 0)"},
+            "the gradient from step t+1 is not added: each step sees its own output alone",
+        ),
+        Mistake(
+            "no slope of ReLU",
+            {"(dhs[t] + carry) * (hs[t] > 0)": "dhs[t] + carry"},
+            "the slope of ReLU is missing: where hs[t] is 0 nothing goes back",
+        ),
+        Mistake(
+            "slope at the old state",
+            {"(hs[t] > 0)": "(h_old > 0)"},
+            "the slope of ReLU is taken where the old state is positive; it is that of the state the step made, hs[t]",
+        ),
+        Mistake(
+            "tanh derivative",
+            {"(hs[t] > 0)": "(1 - hs[t] ** 2)"},
+            "the slope is that of tanh; ReLU's is 1 where hs[t] > 0 and 0 elsewhere",
+        ),
+        Mistake(
+            "du from h_t",
+            {"(delta * h_old)": "(delta * hs[t])"},
+            "du is built from hs[t]; what u multiplied is the state before the step",
+        ),
+        Mistake(
+            "last state before the first step",
+            {"hs[t - 1] if t > 0 else h0": "hs[t - 1]"},
+            "hs[t - 1] is used at t = 0, where Python reads it as hs[-1], the last state; it must be h0",
+        ),
+        Mistake(
+            "h0 missing in du",
+            {"if t > 0 else h0": "if t > 0 else 0 * h0"},
+            "step 0 contributes nothing to du; the state before it is h0, and h0 is not zero",
+        ),
+        Mistake(
+            "carry without u",
+            {"carry = delta * u": "carry = delta"},
+            "what is sent to the step before lacks u, by which the old state was multiplied",
+        ),
+        Mistake(
+            "carry without slope",
+            {"carry = delta * u": "carry = (dhs[t] + carry) * u"},
+            "what is carried to step t-1 has not passed the ReLU of step t; it is delta that goes back",
+        ),
+        Mistake(
+            "dh0 one step early",
+            {"return dxs, carry,": "return dxs, delta,"},
+            "dh0 has not passed u; it has one more factor to go back through",
+        ),
+        Mistake(
+            "dh_last ignored",
+            {"carry = dh_last": "carry = np.zeros_like(dh_last)"},
+            "dh_last is ignored; it arrives at the last state in addition to dhs[-1]",
+        ),
+        Mistake(
+            "weights of one step",
+            {"dW += ": "dW = ", "du += ": "du = ", "db += ": "db = "},
+            "the gradients of the weights are overwritten at each step; the weights are shared, so they add up",
+        ),
+        Mistake(
+            "mean over the batch",
+            {"db += delta.sum(axis=0)": "db += delta.mean(axis=0)"},
+            "db is a mean over the sequences; the bias is added to each of them, so its gradients add up",
+        ),
+    ),
+)
+
+FAIR_SIZE = Graded(
+    name="fair_size",
+    arguments=_fair_arguments,
+    oracle=_fair_oracle,
+    outputs=(Output("hidden", "", 2), Output("spare", "", 1)),
+    mistakes=(
+        Mistake(
+            "readout forgotten",
+            {" + outputs * (hidden + 1)": ""},
+            "the readout is not counted; its V and c are parameters as well",
+        ),
+        Mistake(
+            "cell's bias forgotten",
+            {"(inputs + hidden + 1)": "(inputs + hidden)"},
+            "the biases of the gates are not counted",
+        ),
+        Mistake(
+            "readout's bias forgotten",
+            {"outputs * (hidden + 1)": "outputs * hidden"},
+            "the readout's bias c is not counted",
+        ),
+        Mistake(
+            "two biases",
+            {"(inputs + hidden + 1)": "(inputs + hidden + 2)"},
+            "each gate is given two biases, as torch does; here it has one",
+        ),
+        Mistake(
+            "below the budget",
+            {"<= parameters": "< parameters"},
+            "a size that meets the budget exactly is refused; at most that many are allowed",
+        ),
+        Mistake(
+            "one too many",
+            {"return hidden, parameters - count(hidden)": "return hidden + 1, parameters - count(hidden + 1)"},
+            "the first size that is too large is returned; the one before it still fits",
+        ),
+        Mistake(
+            "U counted once",
+            {"gates * hidden * (inputs + hidden + 1)": "(gates * hidden * (inputs + 1) + hidden * hidden)"},
+            "U is counted once; each gate has its own H × H part of it",
+        ),
+        Mistake(
+            "W counted once",
+            {"gates * hidden * (inputs + hidden + 1)": "(gates * hidden * (hidden + 1) + hidden * inputs)"},
+            "W is counted once; each gate has its own D × H part of it",
+        ),
+        Mistake(
+            "gates forgotten",
+            {"gates * hidden * (inputs": "hidden * (inputs"},
+            "the number of gates is left out; W, U and b are that many times as wide",
+        ),
+        Mistake("W square", {"(inputs + hidden + 1)": "(hidden + hidden + 1)"}, "W is counted as H × H; it has D rows"),
+        Mistake(
+            "spent for spare",
+            {"parameters - count(hidden)": "count(hidden)"},
+            "the parameters that are used are returned; those that are left over were wanted",
+        ),
+    ),
+)
+
+
+def _two(result: tuple[Any, ...]) -> tuple[Any, Any]:
+    """Outputs and the final state's one array."""
+    hs, (h_last,), _ = result
+    return hs, h_last
+
+
+EXERCISE = Exercise("08_zoo", (MGU_STEP, COUPLED_STEP, INDRNN_FORWARD, INDRNN_BACKWARD, FAIR_SIZE))
