@@ -196,6 +196,14 @@ MANY_TO_ONE = Graded(
             {"dscores @ V.T": "dscores @ V.T * (1 - hs[-1] ** 2)"},
             "dhs has passed tanh already; that belongs to the recurrent step, here it is the gradient of h",
         ),
+        Mistake(
+            "softmax over the batch",
+            {
+                "scores.max(axis=-1, keepdims=True)": "scores.max(axis=0)",
+                "np.exp(shifted).sum(axis=-1, keepdims=True)": "np.exp(shifted).sum(axis=0)",
+            },
+            "the softmax runs over the sequences; it runs over the classes of each",
+        ),
         Mistake("bias left out", {LAST: "hs[-1] @ V"}, "c is not added to the scores"),
     ),
 )
@@ -255,6 +263,14 @@ TAGGING = Graded(
                 "right) / wanted.size": "right) / targets.size",
             },
             "it is divided by T·B; the mean runs over the answers that are counted, (T - delay)·B",
+        ),
+        Mistake(
+            "divided by B",
+            {
+                "log_p[right].mean()": "log_p[right].sum() / len(targets[0])",
+                "right) / wanted.size": "right) / len(targets[0])",
+            },
+            "it is a mean over the batch and a sum over the steps; the mean runs over all (T - delay)·B answers",
         ),
         Mistake(
             "gradient divided by T·B",
@@ -359,6 +375,11 @@ ONE_TO_MANY = Graded(
             "tanh on the way out",
             {"u = h @ V + c": "u = np.tanh(h @ V + c)"},
             "the outputs have passed tanh; y_t is h_t V + c",
+        ),
+        Mistake(
+            "c not fed back",
+            {"u = h @ V + c": "u = h @ V", "ys.append(u)": "ys.append(u + c)"},
+            "the steps read h V, without c; u_t is y_{t-1}, and that is h V + c",
         ),
         Mistake(
             "one output late",
