@@ -607,7 +607,7 @@ BACKWARD = Graded(
         Mistake(
             "c0 before every step",
             {"cs[t - 1] if t > 0 else c0": "c0"},
-            "c0 is taken as the cell state before every step; it stands before step 0 alone, and cs[t - 1] before step t",
+            "c0 is taken as the cell state before every step; it is that before step 0; before step t it is cs[t - 1]",
         ),
         Mistake(
             "last cell before the first step",
