@@ -102,7 +102,8 @@ check.one_hot(one_hot)
 # $E = 4 / 5 = 0.8$.
 #
 # *Hint.* Nothing is added to the denominator: it would spoil the answer for gradients of size $10^{-9}$, which occur.
-# Where both arrays are zero all over, there is nothing to divide by, and the answer is 0. If you use `np.linalg.norm(a)`,
+# Where both arrays are zero all over, there is nothing to divide by, and the answer is 0. Only there: where *one* of them is
+# zero, a gradient that somebody forgot, the answer is 1. If you use `np.linalg.norm(a)`,
 # give it no second argument: with one it measures something else, or refuses three axes.
 
 
@@ -135,7 +136,7 @@ check.relative_error(relative_error)
 # | argument | | |
 # |---|---|---|
 # | `function` | a function | takes an array of the shape of `array`, returns a number |
-# | `array` | any shape | where the gradient is wanted; in the check it is $(T, B, D)$, in the last cell of this notebook it is not |
+# | `array` | any shape, with any number of axes | where the gradient is wanted; in the check it has four axes, $(T, 1, B, D)$, the second of them for one layer; in the last cell of this notebook one or two |
 # | `eps` | a number | $\varepsilon$ |
 #
 # Return an array of the shape of `array` with the difference $g_i$ at each place. Some of the `eps` used here are large, 0.1 and

@@ -29,7 +29,9 @@
 #
 # `W` is $(D, 4H)$, `U` is $(H, 4H)$ and `b` is $(4H,)$. The product has $4H$ columns: the first $H$ of them are $a_i$, the
 # next $H$ are $a_f$, then come $a_g$ and $a_o$. A name with a `d` in front is the gradient of the loss $L$ with respect to
-# what is behind it, and these are total derivatives: they count every path from there to $L$.
+# what is behind it, and these are total derivatives: they count every path from there to $L$. The exceptions are what is
+# handed on along *one* path: `dc` and `dc_old` in 4, `dhs`, `dh_last` and `dc_last` in 5. They count only the paths named
+# there.
 #
 # **How it is marked.** Below each function stands a cell that begins with `check`. Run it as often as you like: it
 # calls your function on random inputs of several shapes, prints what it found, and returns your points. Each output
@@ -49,7 +51,7 @@ check = load("06_lstm")
 # ## 1. What the gates cost (2 points)
 #
 # Write `count_parameters(input_size, hidden_size)`. It returns four whole numbers, ½ point each: how many parameters
-# these cells have, with $D$ inputs and $H$ units, and nothing behind them.
+# these cells have, with $D$ inputs and $H$ units (no output layer).
 #
 # - `elman`: $h_t = \tanh(x_t W + h_{t-1} U + b)$.
 # - `lstm`: the equations above.
@@ -207,7 +209,7 @@ check.lstm_step_backward(lstm_step_backward)
 #
 # | argument | shape | |
 # |---|---|---|
-# | `dhs` | $(T, B, H)$ | `dhs[t]`: gradient that arrives at $h_t$ from its own output |
+# | `dhs` | $(T, B, H)$ | `dhs[t]`: gradient that arrives at the state $h$ *after* step `t`, from its own output |
 # | `dh_last`, `dc_last` | $(B, H)$ | gradients that arrive at the last $h$ and the last $c$ from elsewhere, *in addition* |
 # | `cs` | $(T, B, H)$ | cell states, `cs[t]` the one *after* step `t` |
 # | `gates` | $(T, B, 4H)$ | $i$, $f$, $g$, $o$ of each step side by side, after their $\sigma$ or tanh |
@@ -217,6 +219,13 @@ check.lstm_step_backward(lstm_step_backward)
 # It returns six arrays of one point each, in this order: `das_i`, `das_f`, `das_g`, `das_o`, each $(T, B, H)$, the
 # gradients with respect to $a_i$, $a_f$, $a_g$ and $a_o$ at each step; and `dh0` and `dc0`, each $(B, H)$, the gradients
 # with respect to the initial states.
+#
+# *By hand:* one unit, $T = 2$, all gates $\tfrac12$ and $g = 0$ at both steps, $c_0 = 0$, so both cell states are 0 and $\tanh$
+# has the slope 1. The candidate's column of $U$ holds $\tfrac12$; the others don't matter, for here all but $da_g$ are 0.
+# Let `dhs` be 1 and 0, `dh_last` 2 and `dc_last` 3. The last step is the example of 4, with $dh = 0 + 2$ and $dc = 3$: it gives
+# $da_g = 2$, and hands $2 \cdot \tfrac12 = 1$ to the $h$ before it and 2 to the cell state. So at step 0
+# $dh = 1 + 1 = 2$, and the cell gets $2 + 2 \cdot \tfrac12 = 3$: $da_g = 3 \cdot \tfrac12 = 1.5$. `das_g` holds 1.5 and 2;
+# `dh0` is $1.5 \cdot \tfrac12 = 0.75$ and `dc0` is $3 \cdot \tfrac12 = 1.5$.
 #
 # *Hints.* You may call `lstm_step_backward`. All four of $a_i, a_f, a_g, a_o$ were made from $h_{t-1}$, so all four send
 # something back to it: side by side they are $(B, 4H)$, and one product with $U^\top$ adds up what they send. The cell

@@ -9,8 +9,14 @@ from rnncore.optim import global_norm
 from rnncore.testing import directional_error
 from rnngrade.exercise import Draw, Exercise, Graded, Mistake, Output
 
-EPS = (0.1, 0.4, 0.05, 0.2)
+EPS = (0.1, 0.4, 0.05, 0.2, 0.3, 0.15)
 """Large enough for a one-sided difference to show, and for float32 to do."""
+
+
+def _time_major_arguments(draw: Draw) -> dict[str, Any]:
+    if draw.case == 3:
+        draw.sizes["D"] = 1  # an axis of one number is an axis
+    return {"sequences": [draw("T D") for _ in range(draw.sizes["B"])]}
 
 
 def _time_major_oracle(sequences: Any) -> Any:
@@ -22,6 +28,8 @@ def _time_major_oracle(sequences: Any) -> Any:
 
 
 def _one_hot_arguments(draw: Draw) -> dict[str, Any]:
+    if draw.case == 2:
+        draw.sizes["B"] = 1  # an axis of one sequence is an axis
     classes, K = draw.classes("T B"), draw.sizes["K"]
     if draw.case % 2:
         classes = np.minimum(classes, K - 2)  # the last class does not occur
@@ -29,8 +37,8 @@ def _one_hot_arguments(draw: Draw) -> dict[str, Any]:
 
 
 def _two_arrays(draw: Draw) -> dict[str, Any]:
-    """Of ordinary size, tiny, zero, and very different ones."""
-    shape = ("T B D", "D H", "H", "T B D")[draw.case]
+    """Of ordinary size, tiny, zero, very different ones, and one of them zero."""
+    shape = ("T B D", "D H", "H", "T B D", "D H", "T B D")[draw.case]
     a, difference = draw(shape), draw(shape)
     if draw.case == 0:
         return {"a": 1.5 * a + 0.3 * difference, "b": a}
@@ -38,6 +46,10 @@ def _two_arrays(draw: Draw) -> dict[str, Any]:
         return {"a": 1e-9 * a, "b": 1e-9 * (a + 0.2 * difference)}
     if draw.case == 2:
         return {"a": 0 * a, "b": 0 * a}
+    if draw.case == 4:
+        return {"a": a, "b": 0 * a}
+    if draw.case == 5:
+        return {"a": 0 * a, "b": a}
     return {"a": a, "b": difference - 3 * a}
 
 
@@ -47,10 +59,11 @@ def _relative_error_oracle(a: Any, b: Any) -> float:
 
 
 def _gradient_arguments(draw: Draw) -> dict[str, Any]:
-    array, W, r = draw("T B D"), draw("D H"), draw("T B H")
+    xs, W, r = draw("T B D"), draw("D H"), draw("T B H")
+    array = xs[:, None]  # four axes, so that three loops do not do, and one of length 1
 
     def function(array: Any) -> float:
-        xs = _of_shape("function", array, r.shape[:2] + W.shape[:1])
+        xs = _of_shape("function", array, (r.shape[0], 1, r.shape[1], W.shape[0]))[:, 0]
         ys = np.tanh(xs @ W)
         return float(np.sum(r * ys) + np.sum(ys[1:] * ys[:-1]))
 
@@ -108,7 +121,7 @@ def _of_shape(name: str, array: Any, shape: tuple[int, ...]) -> np.ndarray:
 
 TIME_MAJOR = Graded(
     name="time_major",
-    arguments=lambda draw: {"sequences": [draw("T D") for _ in range(draw.sizes["B"])]},
+    arguments=_time_major_arguments,
     oracle=_time_major_oracle,
     outputs=(Output("xs", "T B D", 2),),
     mistakes=(
@@ -148,6 +161,11 @@ TIME_MAJOR = Graded(
             "backwards in time",
             {"axis=1)": "axis=1)[::-1]"},
             "the steps are in reverse order; xs[0] is the first step",
+        ),
+        Mistake(
+            "last sequence first",
+            {"(sequences, axis": "(sequences[::-1], axis"},
+            "the sequences are in reverse order; xs[:, 0] is the first of the list",
         ),
     ),
 )
@@ -201,6 +219,16 @@ ONE_HOT = Graded(
             "one place too many",
             {"np.eye(K)": "np.eye(K + 1)"},
             "there are K + 1 places; classes 0 to K - 1 need K",
+        ),
+        Mistake(
+            "one place too few",
+            {"np.eye(K)": "np.eye(K)[:, :-1]"},
+            "there are K - 1 places; the last class, K - 1, needs one as well",
+        ),
+        Mistake(
+            "last class left out",
+            {"return np.eye(K)[classes]": "made = np.eye(K)[classes]\n    made[..., -1] = 0\n    return made"},
+            "the last class, K - 1, has no 1: a loop over range(K - 1) ends before it",
         ),
         Mistake(
             "flat",
@@ -267,6 +295,34 @@ RELATIVE_ERROR = Graded(
             "something like 1e-8 is added to the denominator; gradients can be smaller than that. Treat zero apart",
         ),
         Mistake(
+            "something tiny added",
+            {" / size": " / (size + 1e-12)"},
+            "1e-12 is added to the denominator; that is little, but gradients can be of size 1e-9, and then it shows. "
+            "Treat zero apart",
+        ),
+        Mistake(
+            "small called zero",
+            {"size == 0": "size < 1e-8"},
+            "0 is returned wherever both arrays are small; small gradients can be wrong, too. The answer is 0 by "
+            "definition only where both are zero, exactly",
+        ),
+        Mistake(
+            "zero where one is zero",
+            {"size == 0": "not (a.any() and b.any())"},
+            "0 is returned as soon as one of the arrays is zero; then a gradient that was forgotten agrees with "
+            "everything. E(a, 0) is 1; the answer is 0 only where both are zero",
+        ),
+        Mistake(
+            "zero where a is zero",
+            {"size == 0": "not a.any()"},
+            "0 is returned wherever a is zero, whatever b is; E(0, b) is 1. The answer is 0 only where both are zero",
+        ),
+        Mistake(
+            "zero where b is zero",
+            {"size == 0": "not b.any()"},
+            "0 is returned wherever b is zero, whatever a is; E(a, 0) is 1. The answer is 0 only where both are zero",
+        ),
+        Mistake(
             "zero by zero",
             {"    if size == 0:\n        return 0.0\n": ""},
             "two arrays of zeros are compared and 0 is divided by 0; there the answer is 0",
@@ -306,6 +362,12 @@ RELATIVE_ERROR = Graded(
             "each element is divided by itself and the worst is taken; an element near zero, which differences can't "
             "resolve, then decides. Take the lengths of the whole arrays",
         ),
+        Mistake(
+            "mean over the elements",
+            {"return np.sqrt(np.sum((a - b) ** 2)) / size": "return np.mean(abs(a - b) / np.maximum(abs(a), abs(b)))"},
+            "each element is divided by itself and the mean is taken; elements near zero count as much as the large "
+            "ones. Take the lengths of the whole arrays, and divide once",
+        ),
     ),
 )
 
@@ -313,7 +375,7 @@ NUMERICAL_GRADIENT = Graded(
     name="numerical_gradient",
     arguments=_gradient_arguments,
     oracle=_gradient_oracle,
-    outputs=(Output("gradient", "T B D", 6),),
+    outputs=(Output("gradient", "T layer B D", 6),),
     mistakes=(
         Mistake(
             "forward difference",
@@ -343,7 +405,8 @@ NUMERICAL_GRADIENT = Graded(
                 "ahead = function(moved)": "ahead = function(array)",
                 "behind = function(moved)": "behind = function(array)",
             },
-            "a copy is moved and the function is called with the original: both values are the same, and all is zero",
+            "both calls get the same numbers, so that all is zero: either the original is passed and not what was "
+            "moved, or the array for the step up and the one for the step down are two names of one array",
         ),
         Mistake(
             "not put back",
@@ -355,6 +418,11 @@ NUMERICAL_GRADIENT = Graded(
             {"array.copy()": "array"},
             "`moved = array` makes a second name and no copy, so that array[at] moves along: the second step starts "
             "where the first one led",
+        ),
+        Mistake(
+            "down from above",
+            {"moved[at] = array[at] - eps": "moved[at] -= eps"},
+            "the step down starts where the step up led, and ends at θ itself; start both from `array`",
         ),
         Mistake(
             "put back by arithmetic",
@@ -382,6 +450,27 @@ NUMERICAL_GRADIENT = Graded(
             "through every place",
         ),
         Mistake(
+            "three axes only",
+            {"*array.shape": "*array.shape[:3]"},
+            "the loops run over the first three axes alone, and what lies behind them is moved together; an array may "
+            "have any number of axes, and np.ndindex(*array.shape) runs through every place",
+        ),
+        Mistake(
+            "steps add up",
+            {
+                "moved = array.copy()": "step = np.zeros_like(array)",
+                "moved[at] = array[at] + eps": "step[at] = eps",
+                "function(moved)\n        moved[at] = array[at] - eps\n": "function(array + step)\n",
+                "function(moved)\n        moved[at] = array[at]\n": "function(array - step)\n",
+            },
+            "all elements up to the one that is tried are moved, each by ε: the array of steps is not set back to zero",
+        ),
+        Mistake(
+            "returned too early",
+            {"\n    return gradient": "\n        return gradient"},
+            "the `return` stands inside the loop: the first element is tried and the others are left at zero",
+        ),
+        Mistake(
             "times one plus eps",
             {"array[at] + eps": "array[at] * (1 + eps)", "array[at] - eps": "array[at] * (1 - eps)"},
             "the element is multiplied by 1 + ε and 1 - ε; add and subtract ε",
@@ -390,6 +479,12 @@ NUMERICAL_GRADIENT = Graded(
             "a step of its own",
             {"    moved = array.copy()\n": "    eps = 1e-6\n    moved = array.copy()\n"},
             "a small ε of the function's own is used; take the one that is given",
+        ),
+        Mistake(
+            "half a step",
+            {"array[at] + eps": "array[at] + eps / 2", "array[at] - eps": "array[at] - eps / 2", "(2 * eps)": "eps"},
+            "the element is moved by ε / 2 to each side and the difference divided by ε, as for half the step that was "
+            "given. Move by ε and divide by 2 ε",
         ),
         Mistake("sign", {"ahead - behind": "behind - ahead"}, "the sign is wrong: ahead minus behind"),
         Mistake(
@@ -454,6 +549,42 @@ DIRECTIONAL_CHECK = Graded(
             "only W is moved; U and b have their part in the direction as well",
         ),
         Mistake(
+            "bias not moved",
+            {
+                "p + eps * v for p, v in zip(parameters, unit, strict=True)]": "p + eps * v for p, v in "
+                "zip(parameters[:2], unit[:2], strict=True)], parameters[2]",
+                "p - eps * v for p, v in zip(parameters, unit, strict=True)]": "p - eps * v for p, v in "
+                "zip(parameters[:2], unit[:2], strict=True)], parameters[2]",
+            },
+            "b stays where it is while W and U are moved; it has its part in the direction as well",
+        ),
+        Mistake(
+            "one array after the other",
+            {
+                f"function(*[p {sign} eps * v for p, v in zip(parameters, unit, strict=True)])": "sum(function(*[p "
+                f"{sign} (j == k) * eps * v for k, (p, v) in enumerate(zip(parameters, unit, strict=True))]) "
+                "for j in range(3))"
+                for sign in "+-"
+            },
+            "`tried` is a sum of three differences, with W, U and b moved one after the other; move all at once",
+        ),
+        Mistake(
+            "a step of its own",
+            {"    length = ": "    eps = 1e-5\n    length = "},
+            "a small ε of the function's own is used for `tried`; take the one that is given",
+        ),
+        Mistake("sign", {"ahead - behind": "behind - ahead"}, "the sign of `tried` is wrong: ahead minus behind"),
+        Mistake(
+            "first array counted",
+            {"zip(gradients, unit, strict=True)": "[(gradients[0], unit[0])]"},
+            "`claimed` counts W alone; the products of all three arrays are added up",
+        ),
+        Mistake(
+            "mean of the products",
+            {"np.sum(g * v)": "np.mean(g * v)"},
+            "`claimed` takes the mean of the products in each array; it is their sum",
+        ),
+        Mistake(
             "sum of the gradient",
             {"np.sum(g * v)": "np.sum(g)"},
             "`claimed` is the sum of the gradient's elements; multiply each by its part of the direction first",
@@ -488,4 +619,6 @@ DIRECTIONAL_CHECK = Graded(
     ),
 )
 
-EXERCISE = Exercise("00_tools", (TIME_MAJOR, ONE_HOT, RELATIVE_ERROR, NUMERICAL_GRADIENT, DIRECTIONAL_CHECK))
+EXERCISE = Exercise(
+    "00_tools", (TIME_MAJOR, ONE_HOT, RELATIVE_ERROR, NUMERICAL_GRADIENT, DIRECTIONAL_CHECK), cases=len(EPS)
+)

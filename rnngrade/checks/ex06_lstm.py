@@ -21,6 +21,7 @@ DH_DROPPED = "dh is not added to dc: c_t reaches the loss through h_t as well, b
 NO_TANH = "the slope of tanh is left out where dh goes to the cell: h = o ⊙ tanh(c), so dc gets dh ⊙ o ⊙ (1 - tanh² c)"
 TANH_OF_C = "the slope of tanh is taken as 1 - c²; it is 1 - tanh²(c), and c has not passed tanh"
 C_FOR_DF = "da_f is made with c_t; what the forget gate multiplied is the cell state before the step, c_{t-1}"
+U_FORGOTTEN = "h_{t-1} U is not added: gates and candidate see the last hidden state, too"
 NO_F = "dc goes back as it is; c_t = f ⊙ c_{t-1} + …, so what c_{t-1} gets is multiplied with f_t"
 
 
@@ -29,7 +30,14 @@ def _gates(draw: Draw, axes: str, count: int = 4) -> np.ndarray:
     return np.concatenate([draw(axes) for _ in range(count)], axis=-1)
 
 
+def _sometimes_one(draw: Draw) -> None:
+    """In one case there is one sequence alone: an axis of length 1 is still an axis."""
+    if draw.case == 3:
+        draw.sizes["B"] = 1
+
+
 def _step_arguments(draw: Draw) -> dict[str, Any]:
+    _sometimes_one(draw)
     W, U, b = _gates(draw, "D H"), _gates(draw, "H H"), _gates(draw, "H")
     return {"x": draw("B D"), "h_old": draw("B H"), "c_old": draw("B H"), "W": W, "U": U, "b": b}
 
@@ -57,6 +65,7 @@ def _cell(U: Any) -> LSTM:
 
 
 def _step_backward_arguments(draw: Draw) -> dict[str, Any]:
+    _sometimes_one(draw)
     c_old = draw("B H", 1.0)
     _, c, (_, i, f, g, o, _) = lstm(_gates(draw, "B H"), c_old)
     gates = np.concatenate([i, f, g, o], axis=1)
@@ -71,6 +80,7 @@ def _step_backward_oracle(dh: Any, dc: Any, c_old: Any, c: Any, gates: Any) -> t
 
 
 def _backward_arguments(draw: Draw) -> dict[str, Any]:
+    _sometimes_one(draw)
     inputs, U, h, c0 = _gates(draw, "T B H"), _gates(draw, "H H"), draw("B H"), draw("B H", 1.0)
     c, cs, gates = c0, [], []
     for a in inputs:
@@ -148,6 +158,11 @@ COUNT = Graded(
             "the states h and c are counted; they are computed, not learnt",
         ),
         Mistake(
+            "coupled with peepholes",
+            {"3 * block": "3 * block + 2 * hidden_size"},
+            "the coupled cell has 2 H numbers too many: it has no peepholes here, and states are not counted",
+        ),
+        Mistake(
             "coupled as an LSTM",
             {"3 * block": "lstm"},
             "the coupled cell's input gate is counted; it is 1 - f and has no weights",
@@ -174,9 +189,19 @@ COUNT = Graded(
             "one peephole is counted for each gate; it is one for each gate of each unit",
         ),
         Mistake(
+            "gates share a peephole",
+            {" + 3 * hidden_size": " + hidden_size"},
+            "one vector of peepholes is counted for all gates together; each of the three has its own",
+        ),
+        Mistake(
             "peepholes alone",
             {"lstm + 3 * hidden_size": "3 * hidden_size"},
             "only the peepholes are counted; they come in addition to all that an LSTM has",
+        ),
+        Mistake(
+            "D and H swapped",
+            {"(input_size, hidden_size)": "(hidden_size, input_size)"},
+            "D and H are swapped: there are H units, and each sees D inputs",
         ),
     ),
 )
@@ -254,6 +279,16 @@ STEP = Graded(
         ),
         Mistake("no output gate", {"o * np.tanh(c)": "np.tanh(c)"}, "h is tanh(c); the output gate o must multiply it"),
         Mistake(
+            "tanh of the product",
+            {"o * np.tanh(c)": "np.tanh(o * c)"},
+            "h is tanh(o ⊙ c); tanh is taken of c alone, and the output gate multiplies what comes out",
+        ),
+        Mistake(
+            "input gate on the output",
+            {"o * np.tanh(c)": "i * np.tanh(c)"},
+            "h is i ⊙ tanh(c); it is the output gate o that says what is shown",
+        ),
+        Mistake(
             "o from tanh",
             {"1 / (1 + np.exp(-a_o))": "np.tanh(a_o)"},
             "the output gate is made with tanh; gates are logistic, between 0 and 1, and only the candidate is a tanh",
@@ -264,10 +299,11 @@ STEP = Graded(
             "the candidate is made with the logistic function; it is a tanh, so that it can also take away",
         ),
         Mistake("bias forgotten", {" + b,": ","}, "the bias b is not added"),
+        Mistake("U forgotten", {" + h_old @ U": ""}, U_FORGOTTEN),
         Mistake(
             "sign of the logistic function",
             {"-a_i": "a_i", "-a_f": "a_f", "-a_o": "a_o"},
-            "the gates are 1 / (1 + e^a), which is σ(-a); the minus sign in e^{-a} is missing",
+            "a gate is made as 1 / (1 + e^a), which is σ(-a); the minus sign in e^{-a} is missing",
         ),
         Mistake(
             "gates returned before their functions",
@@ -358,6 +394,11 @@ PEEPHOLE = Graded(
             "p is read as p_o, p_i, p_f; it holds p_i, p_f, p_o, in this order",
         ),
         Mistake(
+            "peepholes of f and o swapped",
+            {"p_i, p_f, p_o =": "p_i, p_o, p_f ="},
+            "p_f and p_o are swapped; p holds p_i, p_f, p_o, in this order",
+        ),
+        Mistake(
             "units mixed",
             {
                 "p_i * c_old": "(c_old @ p_i)[:, None]",
@@ -371,8 +412,19 @@ PEEPHOLE = Graded(
             {"a_i, a_f, a_g, a_o =": "a_f, a_i, a_g, a_o ="},
             f"i and f are read from each other's columns; {ORDER}",
         ),
+        Mistake(
+            "columns of g and o swapped",
+            {"a_i, a_f, a_g, a_o =": "a_i, a_f, a_o, a_g ="},
+            f"g and o are read from each other's columns; {ORDER}",
+        ),
+        Mistake(
+            "g from the logistic function",
+            {"np.tanh(a_g)": "1 / (1 + np.exp(-a_g))"},
+            "the candidate is made with the logistic function; it is a tanh, so that it can also take away",
+        ),
         Mistake("no tanh of c", {"o * np.tanh(c)": "o * c"}, "h is o ⊙ c; the cell state passes tanh first"),
         Mistake("bias forgotten", {" + b,": ","}, "the bias b is not added"),
+        Mistake("U forgotten", {" + h_old @ U": ""}, U_FORGOTTEN),
     ),
 )
 
@@ -394,7 +446,17 @@ STEP_BACKWARD = Graded(
             {ADD_DH: "dh * o * (1 - tanh_c**2)"},
             "the dc that arrives is dropped: what comes through h_t is added to it, not put in its place",
         ),
+        Mistake(
+            "dc through h subtracted",
+            {ADD_DH: ADD_DH.replace("+", "-")},
+            "what comes through h_t is subtracted from dc; the two ways from c_t to the loss add up",
+        ),
         Mistake("no slope of tanh", {" * (1 - tanh_c**2)": ""}, NO_TANH),
+        Mistake(
+            "tanh of the old cell",
+            {"np.tanh(c)": "np.tanh(c_old)"},
+            "tanh is taken of the old cell state; on the way forward it was taken of c, the one after the step",
+        ),
         Mistake("slope of tanh at c", {"1 - tanh_c**2": "1 - c**2"}, TANH_OF_C),
         Mistake(
             "slope of tanh at h",
@@ -417,6 +479,16 @@ STEP_BACKWARD = Graded(
             "dc_old multiplied by i",
             {"dc_old = dc * f": "dc_old = dc * i"},
             "dc_old is multiplied with the input gate; it was the forget gate that multiplied c_{t-1}",
+        ),
+        Mistake(
+            "dc_old from dh",
+            {"dc_old = dc * f": "dc_old = dh * f"},
+            "dc_old is made with dh; what goes back along the cell state is dc, with what came through h_t added",
+        ),
+        Mistake(
+            "factors of i and f swapped",
+            {"dc * g * i": "dc * c_old * i", "dc * c_old * f": "dc * g * f"},
+            "da_i is made with c_{t-1} and da_f with g; on the way forward i multiplied g, and f multiplied c_{t-1}",
         ),
         Mistake(
             "no slopes of the gates",
@@ -471,6 +543,11 @@ STEP_BACKWARD = Graded(
             {"i, f, g, o =": "f, i, g, o ="},
             f"i and f are read from each other's columns of `gates`; {ORDER}",
         ),
+        Mistake(
+            "g and o swapped",
+            {"i, f, g, o =": "i, f, o, g ="},
+            f"g and o are read from each other's columns of `gates`; {ORDER}",
+        ),
     ),
 )
 
@@ -493,9 +570,25 @@ BACKWARD = Graded(
             "what step t+1 sends back through U is not added to dh: h_t reaches the loss through the next step's gates",
         ),
         Mistake(
+            "dh set to zero",
+            {"dh_next = das[t] @ U.T": "dh_next = 0 * dh"},
+            "dh is set to zero after each step: what goes to h_{t-1} through U is lost, and so is dh0",
+        ),
+        Mistake(
             "dc not carried",
             {"dc_next + dh": "(dc_next if t == len(cs) - 1 else 0) + dh"},
             "dc is not carried from step t+1 to step t: the way along the cell state, the long one, is cut",
+        ),
+        Mistake(
+            "dc set to zero",
+            {"dc_next = dc * f": "dc_next = 0 * dc"},
+            "dc is set to zero after each step: what goes to c_{t-1} along the cell state is lost, and so is dc0",
+        ),
+        Mistake(
+            "dc_last never replaced",
+            {"        dc_next = dc * f\n": ""},
+            "every step starts from dc_last, which is for the last one alone; the others start from dc ⊙ f of the step "
+            "after them",
         ),
         Mistake("dc not multiplied by f", {"dc_next = dc * f": "dc_next = dc"}, NO_F),
         Mistake(
@@ -506,6 +599,16 @@ BACKWARD = Graded(
         Mistake("dc through h dropped", {"dc_next + dh * o * (1 - tanh_c**2)": "dc_next"}, DH_DROPPED),
         Mistake("no slope of tanh", {" * (1 - tanh_c**2)": ""}, NO_TANH),
         Mistake("c_t in da_f", {"cs[t - 1] if t > 0 else c0": "cs[t]"}, C_FOR_DF),
+        Mistake(
+            "step 0 left out",
+            {"reversed(range(len(cs)))": "range(len(cs) - 1, 0, -1)"},
+            "the loop ends before step 0: its gradients stay zero, and dh0 and dc0 have one more step to go back",
+        ),
+        Mistake(
+            "c0 before every step",
+            {"cs[t - 1] if t > 0 else c0": "c0"},
+            "c0 is taken as the cell state before every step; it is that before step 0; before step t it is cs[t - 1]",
+        ),
         Mistake(
             "last cell before the first step",
             {"cs[t - 1] if t > 0 else c0": "cs[t - 1]"},
@@ -525,6 +628,22 @@ BACKWARD = Graded(
             "the gates alone send back",
             {"das[t] @ U.T": "das[t] @ U.T - da_g @ np.split(U, 4, axis=1)[2].T"},
             "only the gates send a gradient back to h_{t-1}; the candidate was made from it as well",
+        ),
+        Mistake(
+            "the output gate alone sends back",
+            {"das[t] @ U.T": "da_o @ np.split(U, 4, axis=1)[3].T"},
+            "only the output gate sends a gradient back to h_{t-1}; all four were made from it, and what they send is "
+            "added up",
+        ),
+        Mistake(
+            "other order at U",
+            {"das[t] @ U.T": "np.concatenate([da_i, da_f, da_o, da_g], axis=1) @ U.T"},
+            f"the four gradients are laid side by side as i, f, o, g before the product with U; {ORDER}",
+        ),
+        Mistake(
+            "old dh kept",
+            {"dh_next = das[t] @ U.T": "dh_next = dh + das[t] @ U.T"},
+            "dh is handed on as it is, in addition to what goes through U; h_{t-1} reaches step t through U alone",
         ),
         Mistake(
             "dhs ignored",
@@ -547,6 +666,16 @@ BACKWARD = Graded(
             "dh_last takes the place of dhs[-1]; at the last step both arrive, and they add up",
         ),
         Mistake(
+            "dh_last at every step",
+            {"dhs[t] + dh_next": "dhs[t] + dh_next + (dh_last if t < len(cs) - 1 else 0)"},
+            "dh_last is added at every step; it arrives at the last h alone",
+        ),
+        Mistake(
+            "dh_last and dc_last swapped",
+            {"= dh_last, dc_last": "= dc_last, dh_last"},
+            "dh_last and dc_last are swapped: the first arrives at the last h, the second at the last cell state",
+        ),
+        Mistake(
             "dc_last at every step",
             {"dc_next + dh": "dc_next + (dc_last if t < len(cs) - 1 else 0) + dh"},
             "dc_last is added at every step; it arrives at the last cell state alone",
@@ -562,14 +691,22 @@ BACKWARD = Graded(
             "the arrays are in the order of the loop, the last step first; turn them round",
         ),
         Mistake(
+            "one array for four",
+            {"return das_i, das_f, das_g, das_o": "return das_o, das_o, das_o, das_o"},
+            "das_i, das_f, das_g and das_o are four names of one array, which `das_i = das_f = … = np.zeros(…)` makes; "
+            "make four",
+        ),
+        Mistake(
             "dc0 without the first forget gate",
             {"das_o, dh_next, dc_next": "das_o, dh_next, dc"},
-            "dc0 is the gradient of c_1; it has one more step to go back, through the first forget gate",
+            "dc0 is the gradient of the cell state after the first step; it has one more step to go back, through the "
+            "first forget gate",
         ),
         Mistake(
             "dh0 one step early",
             {"das_o, dh_next, dc_next": "das_o, dh, dc_next"},
-            "dh0 is the gradient of h_1; it has one more step to go back, through the first step's gates and U",
+            "dh0 is the gradient of h after the first step; it has one more step to go back, through the first step's "
+            "gates and U",
         ),
         Mistake(
             "initial states get nothing",

@@ -24,15 +24,13 @@ def relative_error(a, b):
 
 def numerical_gradient(function, array, eps):
     gradient = np.empty(array.shape)
-    for t in range(array.shape[0]):
-        for n in range(array.shape[1]):
-            for d in range(array.shape[2]):
-                old = array[t, n, d]
-                array[t, n, d] = old + eps
-                gradient[t, n, d] = function(array)
-                array[t, n, d] = old - eps
-                gradient[t, n, d] -= function(array)
-                array[t, n, d] = old
+    for k in range(array.size):
+        old = array.flat[k]
+        array.flat[k] = old + eps
+        gradient.flat[k] = function(array)
+        array.flat[k] = old - eps
+        gradient.flat[k] -= function(array)
+        array.flat[k] = old
     return gradient / eps / 2
 
 
