@@ -210,8 +210,8 @@ SEASONAL_NAIVE = Graded(
         Mistake(
             "repeat, one more",
             {"last[np.arange(steps) % season]": "np.repeat(last, steps // season + 1)[:steps]"},
-            "each value stands there steps // season + 1 times in a row, which is np.repeat; np.tile sets whole seasons "
-            "one behind the other",
+            "each value stands there steps // season + 1 times in a row, which is np.repeat; np.tile sets whole "
+            "seasons one behind the other",
         ),
         Mistake(
             "index past the end",
@@ -356,7 +356,7 @@ MASE = Graded(
         Mistake(
             "scaled by the test level",
             {"np.abs(train[season:] - train[:-season])": "np.abs(actual)"},
-            "the error is divided by the mean size of the values that were forecast; the scale is made of `train` alone",
+            "the error is divided by the mean size of the values that were forecast; the scale is made of `train`",
         ),
         Mistake(
             "summed from the start",
