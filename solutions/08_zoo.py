@@ -157,8 +157,8 @@ check.indrnn_forward(indrnn_forward)
 # It returns `dxs` $(T, B, D)$, `dh0` $(B, H)$, `dW` $(D, H)$, `du` $(H,)$, `db` $(H,)$, 1 point each; weights are shared
 # by all steps and all sequences.
 #
-# *By hand:* one unit, $W = 1$, $u = \tfrac12$, $b = 0$, $h_0 = 2$, inputs 1, −2, 1: the states are 2, 0 (since $-2 + 1 < 0$),
-# 1. With all `dhs` 1 and `dh_last` 1, $\delta$ is 1, 0, 2, step 0 first. Hence `dxs` = 1, 0, 2, `dh0` = $\tfrac12$,
+# *By hand:* one unit, $W = 1$, $u = \tfrac12$, $b = 0$, $h_0 = 2$, inputs 1, −2, 1: the states are
+# 2, 0 (since $-2 + 1 < 0$) and 1. With all `dhs` 1 and `dh_last` 1, $\delta$ is 1, 0, 2, step 0 first. Hence `dxs` = 1, 0, 2, `dh0` = $\tfrac12$,
 # `dW` = $1 \cdot 1 - 2 \cdot 0 + 1 \cdot 2 = 3$, `du` = $2 \cdot 1 + 2 \cdot 0 + 0 \cdot 2 = 2$ and `db` = 3.
 #
 # *Hint.* Begin with $\delta$: everything is built from it, so if `dxs` is wrong and nearly all the rest too, look for the mistake
