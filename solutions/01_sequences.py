@@ -185,7 +185,8 @@ check.split_by_time(split_by_time)
 # sum of squared errors $\sum_{t=p}^{T-1} (x_t - \hat x_t)^2$: every value that has $p$ values before it is a target, once.
 #
 # Write `fit_ar(series, p)` with `series` $(T,)$. It returns `weights` $(p,)$ (2 points) and `intercept`, one number (1
-# point). The draws have many more values than weights, so the answer is unique. Nothing is centred or scaled.
+# point). The random series of the check have many more values than weights, so the answer is unique. Nothing is
+# centred or scaled.
 #
 # *By hand:* the series 1, 2, 4, 8 with $p = 1$: each value is twice the one before. The weight is 2 and the intercept 0.
 #
@@ -220,15 +221,16 @@ check.fit_ar(fit_ar)
 # | `origin` | whole number, at least $p$: `series[0]`, …, `series[origin - 1]` are known, all later values are not |
 # | `weights` | $(p,)$, the first one for the oldest value of the window, as in `fit_ar` |
 # | `intercept` | one number, added at every step |
-# | `steps` | whole number, at least 1 |
+# | `steps` | whole number, at least 1; `origin + steps` is at most $T$ |
 #
 # It returns `forecasts`, shape `(steps,)`: `forecasts[k]` is the forecast of `series[origin + k]`, made at the origin. The later values
-# are in the array because in the book they will be compared with; a forecast that uses them is no forecast.
+# are in the array because the book compares the forecasts with them; a forecast that uses them is no forecast.
 #
 # *By hand:* the series 5, 1, 2, 9, 9 with origin 3, weights (1, 2) and intercept 1. The first window is (1, 2):
 # $1 \cdot 1 + 2 \cdot 2 + 1 = 6$. The next is (2, 6): $2 + 12 + 1 = 15$. Two steps: 6, 15.
 #
-# *Hint.* `np.append(window[1:], new)` makes a new array and leaves `series` as it is.
+# *Hint.* `np.append(window[1:], new)` makes a new array and leaves `series` as it is. A slice of `series` is no copy: who writes
+# into it writes into `series`.
 
 
 # %% nbgrader={"grade": false, "grade_id": "forecast-ar", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -252,7 +254,8 @@ check.forecast_ar(forecast_ar)
 #
 # Nothing to write, nothing to earn: thousands of airline passengers a month, January 1949 to December 1960
 # (Box and Jenkins 1976), with the last two years to be forecast by your functions. The autoregression looks back 13 months and works on logarithms,
-# where a growth of so many per cent a year is a straight line.
+# where a growth of so many per cent a year is a straight line. It prints 2.49 for the seasonal naive forecast and 1.18 for the
+# autoregression. Both are above 1: two years ahead is harder than one season ahead, and the numbers grow.
 
 
 # %% nbgrader={"grade": false, "grade_id": "passengers", "locked": true, "schema_version": 3, "solution": false, "task": false}

@@ -51,8 +51,9 @@ check = load("08_zoo")
 # *By hand:* one unit, $x = 0$, $h = 1$, both biases 0, $U = 0$, $U_n = 2$. Then $f = \tfrac12$,
 # $n = \tanh(\tfrac12 \cdot 1 \cdot 2) \approx 0.7616$, and $h' \approx 0.8808$.
 #
-# *Hint.* `x @ W + b` holds both sums of the input; `np.split(…, 2, axis=-1)` takes them apart. Mind where each of the two
-# recurrent products gets its vector from: one sees $h$, the other $f \odot h$.
+# *Hint.* `x @ W + b` holds both sums of the input; `np.split(…, 2, axis=-1)` takes them apart. $f$ must be finished before
+# $n$ can begin. If the example gives you 0.9820, $n$ has not heard of $f$. What the example cannot tell, having one
+# unit only: $(f \odot h)\, U_n$ and $f \odot (h U_n)$ differ.
 
 
 # %% nbgrader={"grade": false, "grade_id": "mgu-step", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -84,7 +85,8 @@ check.mgu_step(mgu_step)
 # *By hand:* one unit, all weights and biases 0, $c = 1$. Then $f = o = \tfrac12$, $g = 0$, $c' = \tfrac12$ and
 # $h' = \tfrac12 \tanh \tfrac12 \approx 0.2311$.
 #
-# *Hint.* If `c` is right and `h` is wrong, look at the last equation: the output gate opens on $\tanh(c')$, the new one.
+# *Hint.* If `c` is right and `h` is wrong, look at $o$ and at the last equation: $o$ is a $\sigma$, and it multiplies
+# $\tanh(c')$, the new one.
 
 
 # %% nbgrader={"grade": false, "grade_id": "coupled-lstm-step", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -139,23 +141,28 @@ check.indrnn_forward(indrnn_forward)
 # %% [markdown] nbgrader={"grade": false, "grade_id": "about-indrnn-backward", "locked": true, "schema_version": 3, "solution": false, "task": false}
 # ## 4. And back (5 points)
 #
-# Backpropagation through time for the network of part 3. With $a_t$ the argument of ReLU and $\delta_t = \mathrm
-# dL/\mathrm da_t$: what does $h_t$ reach, what does $h_{t-1}$ reach, and by which number? The slope of ReLU is 1 where
-# $h_t > 0$ and 0 where $h_t = 0$.
+# Backpropagation through time for the network of part 3. Let $a_t$ be the argument of ReLU and $\delta_t = \mathrm
+# dL/\mathrm da_t$. The state $h_t$ is used twice: by whoever reads `hs[t]`, and, times $u$, in $a_{t+1}$. So what arrives
+# at $h_t$, and what is left of it at $a_t$? The slope of ReLU is 1 where $h_t > 0$ and 0 where $h_t = 0$.
 #
 # Write `indrnn_backward(dhs, dh_last, xs, hs, h0, W, u)`:
 #
 # | argument | shape | |
 # |---|---|---|
-# | `dhs` | $(T, B, H)$ | `dhs[t]`: gradient that arrives at `hs[t]` from its own output |
-# | `dh_last` | $(B, H)$ | gradient that arrives at the final state besides `dhs[-1]`, from whoever used it |
+# | `dhs` | $(T, B, H)$ | `dhs[t]`: gradient that arrives at `hs[t]` from what was read off `hs[t]` at step $t$ (not from later steps) |
+# | `dh_last` | $(B, H)$ | gradient that arrives at the final state in addition to `dhs[-1]`; it is added once, at the last step |
 # | `xs`, `hs`, `h0` | as in part 3 | what the forward pass read and made |
 # | `W`, `u` | $(D, H)$, $(H,)$ | |
 #
 # It returns `dxs` $(T, B, D)$, `dh0` $(B, H)$, `dW` $(D, H)$, `du` $(H,)$, `db` $(H,)$, 1 point each; weights are shared
 # by all steps and all sequences.
 #
-# *Hint.* The plan is that of chapter 3, with `u *` in the place of the product with $U^\top$. So `du` is no matrix either: it
+# *By hand:* one unit, $W = 1$, $u = \tfrac12$, $b = 0$, $h_0 = 2$, inputs 1, −2, 1: the states are
+# 2, 0 (since $-2 + 1 < 0$) and 1. With all `dhs` 1 and `dh_last` 1, $\delta$ is 1, 0, 2, step 0 first. Hence `dxs` = 1, 0, 2, `dh0` = $\tfrac12$,
+# `dW` = $1 \cdot 1 - 2 \cdot 0 + 1 \cdot 2 = 3$, `du` = $2 \cdot 1 + 2 \cdot 0 + 0 \cdot 2 = 2$ and `db` = 3.
+#
+# *Hint.* Begin with $\delta$: everything is built from it, so if `dxs` is wrong and nearly all the rest too, look for the mistake
+# there. The plan is that of chapter 3, with `u *` in the place of the product with $U^\top$. So `du` is no matrix either: it
 # sums, for each unit, $\delta$ times the state that $u$ multiplied.
 
 
@@ -188,8 +195,8 @@ check.indrnn_backward(indrnn_backward)
 # the size? So give each cell the same number of *parameters*, and as many units as that allows.
 #
 # A cell with $G$ gates has `W` $(D, GH)$, `U` $(H, GH)$ and `b` $(GH,)$, and on top of it stands a readout with `V` $(H, K)$
-# and `c` $(K,)$. Write `fair_size(parameters, gates, inputs, outputs)`, with whole numbers from 1; `inputs` is $D$ and
-# `outputs` is $K$. It returns
+# and `c` $(K,)$. An Elman network counts as one gate. Write `fair_size(parameters, gates, inputs, outputs)`; all four
+# arguments are whole numbers, at least 1, `inputs` is $D$ and `outputs` is $K$. It returns two whole numbers,
 #
 # - `hidden` (2 points), the largest $H$ with which cell and readout together have *at most* that many parameters. One unit
 #   always fits;

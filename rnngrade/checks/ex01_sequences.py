@@ -41,11 +41,15 @@ def _seasonal_oracle(train: Any, season: int, steps: int) -> Any:
 def _mase_arguments(draw: Draw) -> dict[str, Any]:
     season, length = (draw.sizes["D"], draw.sizes["D"], draw.sizes["D"], 1)[draw.case], draw.sizes["T"]
     count = season + length
-    actual = _values(draw, count, 5.0)
+    actual, too_high = _values(draw, count, 5.0), _values(draw, count)
+    train = _values(draw, 2 * season + draw.sizes["B"] + 1, 5.0)
+    # Forecasts too high on the average, a training part that rises: signs that are left in are seen in the result.
+    too_high *= np.sign(too_high.mean())
+    rises = np.mean(train[season:] - train[:-season]) > 0
     return {
         "actual": actual,
-        "forecast": actual + _values(draw, count, 0.4),
-        "train": _values(draw, 2 * season + draw.sizes["B"] + 1, 5.0),
+        "forecast": actual + too_high,
+        "train": train if rises else train[::-1].copy(),
         "season": season,
     }
 
@@ -198,6 +202,29 @@ SEASONAL_NAIVE = Graded(
             },
             "the change over the last season is added as a trend; nothing is added here",
         ),
+        Mistake(
+            "repeat, rounded up",
+            {"last[np.arange(steps) % season]": "np.repeat(last, -(-steps // season))[:steps]"},
+            "each value is repeated on the spot, as np.repeat does it; np.tile repeats the season as a whole",
+        ),
+        Mistake(
+            "repeat, one more",
+            {"last[np.arange(steps) % season]": "np.repeat(last, steps // season + 1)[:steps]"},
+            "each value stands there steps // season + 1 times in a row, which is np.repeat; np.tile sets whole "
+            "seasons one behind the other",
+        ),
+        Mistake(
+            "index past the end",
+            {"last[np.arange(steps) % season]": "train[np.arange(steps) - season]"},
+            "from step `season` on, the index -season + k is no longer negative and counts from the beginning of "
+            "train; take k % season",
+        ),
+        Mistake(
+            "last value cut off",
+            {"train[-season:]": "train[-season:-1]", "% season": "% (season - 1)"},
+            "train[-season:-1] stops before the last value, so that the season is one step too short; write "
+            "train[-season:]",
+        ),
     ),
 )
 
@@ -296,6 +323,50 @@ MASE = Graded(
             {"np.abs(actual - forecast)": "np.abs((actual - forecast) / actual)"},
             "each error is divided by its value, as in a percentage error, and the scale comes on top of that",
         ),
+        Mistake(
+            "no absolute values",
+            {
+                "np.abs(actual - forecast)": "actual - forecast",
+                "np.abs(train[season:] - train[:-season])": "train[season:] - train[:-season]",
+            },
+            "no absolute values are taken, above or below, and what has different signs cancels",
+        ),
+        Mistake(
+            "absolute values of both means",
+            {
+                "np.mean(np.abs(actual - forecast))": "np.abs(np.mean(actual - forecast))",
+                "np.mean(np.abs(train[season:] - train[:-season]))": "np.abs(np.mean(train[season:] "
+                "- train[:-season]))",
+            },
+            "both absolute values are taken after the mean; first each error and each difference, then the mean",
+        ),
+        Mistake(
+            "mean squares",
+            {
+                "np.abs(actual - forecast)": "(actual - forecast) ** 2",
+                "np.abs(train[season:] - train[:-season])": "(train[season:] - train[:-season]) ** 2",
+            },
+            "squares are taken in place of absolute values, above and below",
+        ),
+        Mistake(
+            "squares above",
+            {"np.abs(actual - forecast)": "(actual - forecast) ** 2"},
+            "the errors above are squared; it is their absolute values that are averaged",
+        ),
+        Mistake(
+            "scaled by the test level",
+            {"np.abs(train[season:] - train[:-season])": "np.abs(actual)"},
+            "the error is divided by the mean size of the values that were forecast; the scale is made of `train`",
+        ),
+        Mistake(
+            "summed from the start",
+            {
+                "np.mean(np.abs(train[season:] - train[:-season]))": "np.abs(train - np.roll(train, season)).sum() "
+                "/ (len(train) - season)"
+            },
+            "the sum in the scale begins at t = 0, where Python reads train[t - season] from the end of the series; it "
+            "begins at t = season",
+        ),
     ),
 )
 
@@ -366,6 +437,36 @@ WINDOWS = Graded(
             {"np.arange(len(series) - p - horizon + 1)": "np.arange(len(series) - p - horizon + 1)[::-1]"},
             "the windows are in the wrong order, the latest in the first row",
         ),
+        Mistake(
+            "no horizon at all",
+            {
+                "np.arange(len(series) - p - horizon + 1)": "np.arange(len(series) - p)",
+                "series[starts + p + horizon - 1]": "series[starts + p]",
+            },
+            "the horizon is ignored, in the targets and in the number of windows",
+        ),
+        Mistake(
+            "windows without a target",
+            {"starts[:, None] + np.arange(p)": "np.arange(len(series) - p + 1)[:, None] + np.arange(p)"},
+            "all windows that fit into the series are kept; those whose target would lie beyond its end must go",
+        ),
+        Mistake(
+            "horizon as stride",
+            {
+                "np.arange(len(series) - p - horizon + 1)": "np.arange(0, len(series) - p - horizon + 1, horizon)",
+            },
+            "each window begins `horizon` steps after the one before it; it begins one step after it",
+        ),
+        Mistake(
+            "horizon from the first value",
+            {"series[starts + p + horizon - 1]": "series[starts + horizon]"},
+            "the horizon is counted from the first value of the window; it is counted from the last",
+        ),
+        Mistake(
+            "windows one late",
+            {"starts[:, None] + np.arange(p)": "starts[:, None] + 1 + np.arange(p)"},
+            "the windows begin one step late, beside the right targets; the first begins with series[0]",
+        ),
     ),
 )
 
@@ -414,8 +515,8 @@ SPLIT = Graded(
         Mistake(
             "no value in common",
             {"first - horizon + 1": "first - horizon + 1 - inputs.shape[1]"},
-            "all windows that share a value with a test window are left out; inputs may overlap, since the past is "
-            "known when the forecast is made",
+            "all windows that share a value with a test window are left out, or all whose target is not before the "
+            "first value of the first test window; its last value counts: what is known then may be learnt from",
         ),
         Mistake(
             "overlap",
@@ -453,6 +554,27 @@ SPLIT = Graded(
                 "targets[:: len(targets) // test_count][:test_count]"
             },
             "the test windows are picked at regular distances from the whole series; they are the last ones",
+        ),
+        Mistake(
+            "first test window in both",
+            {"known = first - horizon + 1": "known = first + 1"},
+            "the training part runs on into the test and holds its first window as well",
+        ),
+        Mistake(
+            "test one late",
+            {"len(targets) - test_count": "len(targets) - test_count + 1"},
+            "the test part begins one window late, and the training part ends one late; the last "
+            "int(test_share * B) windows are tested",
+        ),
+        Mistake(
+            "first test window dropped",
+            {"inputs[first:], targets[first:]": "inputs[first + 1 :], targets[first + 1 :]"},
+            "the first test window is left out; the gap lies before it",
+        ),
+        Mistake(
+            "last test window dropped",
+            {"inputs[first:], targets[first:]": "inputs[first:-1], targets[first:-1]"},
+            "the last window is missing from the test part; a slice that ends at -1 stops before it",
         ),
     ),
 )
@@ -616,12 +738,42 @@ FORECAST_AR = Graded(
                 "forecasts[k] = window @ weights + intercept": "series[origin + k] = forecasts[k] = "
                 "window @ weights + intercept"
             },
-            "the forecasts are written into the series itself",
+            "the forecasts are written into the series itself. A slice is a view: what is written into the window is "
+            "written into series; take a copy",
         ),
         Mistake(
             "return inside the loop",
             {"    return forecasts": "        return forecasts"},
             "the return stands inside the loop, so that only the first step is forecast",
+        ),
+        Mistake(
+            "from the beginning of the series",
+            {"series[origin - len(weights) : origin]": "series[: len(weights)]"},
+            "the first window holds the first p values of the series; it holds the last p before the origin",
+        ),
+        Mistake(
+            "one forecast in the window",
+            {
+                "np.append(window[1:], forecasts[k])": "np.append(series[origin + k + 1 - len(weights) : origin + k], "
+                "forecasts[k])"
+            },
+            "only the newest place of the window holds a forecast, and the places before it true values from after the "
+            "origin; they hold the earlier forecasts",
+        ),
+        Mistake(
+            "intercept at every place",
+            {"window @ weights + intercept": "(window * weights + intercept).sum()"},
+            "the intercept is added inside the sum, once for each place of the window; it is added once a step",
+        ),
+        Mistake(
+            "intercept twice",
+            {" + intercept": " + 2 * intercept"},
+            "the intercept is added twice at every step",
+        ),
+        Mistake(
+            "fed back with another intercept",
+            {"np.append(window[1:], forecasts[k])": "np.append(window[1:], forecasts[k] + intercept)"},
+            "what enters the window has the intercept in it twice; the forecast holds it already",
         ),
     ),
 )

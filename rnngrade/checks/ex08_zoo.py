@@ -64,10 +64,19 @@ def _backward_oracle(dhs: Any, dh_last: Any, xs: Any, hs: Any, h0: Any, W: Any, 
 
 
 def _fair_arguments(draw: Draw) -> dict[str, Any]:
-    gates, inputs, outputs = (int(n) for n in draw.rng.integers([2, 2, 2], [5, 8, 6]))
-    exact = _count(int(draw.rng.integers(5, 30)), gates, inputs, outputs)
-    parameters = exact + (0, 0, -1, 40)[draw.case]
-    return {"parameters": parameters, "gates": gates, "inputs": inputs, "outputs": outputs}
+    """The budget exactly; many units; one unit under a wide readout; three gates.
+
+    Of the parameters that one more unit takes, a share is left over. The shares are such that the ways to count wrong
+    and to round wrong differ in `hidden` itself.
+    """
+    fewest, most = ((2, 4), (2, 4), (1, 1), (3, 3))[draw.case]
+    smallest, largest = ((6, 30), (130, 160), (1, 1), (8, 30))[draw.case]
+    gates, size = (int(draw.rng.integers(a, b + 1)) for a, b in ((fewest, most), (smallest, largest)))
+    inputs, outputs = (int(n) for n in draw.rng.permutation(np.arange(2, 10))[:2])  # never the same
+    outputs += 14 * (draw.case == 2)
+    exact, next_one = (_count(n, gates, inputs, outputs) for n in (size, size + 1))
+    spare = int((0, 0.8, 0.55, 0.3)[draw.case] * (next_one - exact))
+    return {"parameters": exact + spare, "gates": gates, "inputs": inputs, "outputs": outputs}
 
 
 def _count(size: int, gates: int, inputs: int, outputs: int) -> int:
@@ -76,9 +85,12 @@ def _count(size: int, gates: int, inputs: int, outputs: int) -> int:
 
 
 def _fair_oracle(parameters: int, gates: int, inputs: int, outputs: int) -> tuple[int, int]:
-    spare = [parameters - _count(size, gates, inputs, outputs) for size in range(1, parameters + 1)]
-    fits = [left for left in spare if left >= 0]
-    return len(fits), fits[-1]
+    """By halving: `low` units fit, `high` do not."""
+    low, high = 1, parameters
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if _count(middle, gates, inputs, outputs) <= parameters else (low, middle)
+    return low, parameters - _count(low, gates, inputs, outputs)
 
 
 MGU_STEP = Graded(
@@ -133,6 +145,31 @@ MGU_STEP = Graded(
         Mistake(
             "candidate without tanh", {"np.tanh(wx_n + (f * h) @ U_n)": "wx_n + (f * h) @ U_n"}, "n lacks its tanh"
         ),
+        Mistake(
+            "both transposed",
+            {"h @ U)": "h @ U.T)", "@ U_n": "@ U_n.T"},
+            "U and U_n are both transposed; row vectors stand on the left, h @ U and (f * h) @ U_n",
+        ),
+        Mistake(
+            "U and U_n exchanged",
+            {"h @ U)": "h @ U_n)", "(f * h) @ U_n": "(f * h) @ U"},
+            "U and U_n have changed places; U belongs to the gate and U_n to the candidate",
+        ),
+        Mistake(
+            "logistic candidate",
+            {"np.tanh(wx_n + (f * h) @ U_n)": "1 / (1 + np.exp(-(wx_n + (f * h) @ U_n)))"},
+            "n is a σ; it is a tanh",
+        ),
+        Mistake(
+            "U in the candidate as well",
+            {"wx_n + (f * h)": "wx_n + h @ U + (f * h)"},
+            "h U is added in the candidate as well; it belongs into the gate alone",
+        ),
+        Mistake(
+            "sign in the gate",
+            {"np.exp(-(wx_f + h @ U))": "np.exp(wx_f + h @ U)"},
+            "the minus sign in the exponent of σ is missing, which makes 1 - f of f",
+        ),
     ),
 )
 
@@ -180,6 +217,22 @@ COUPLED_STEP = Graded(
             "h and c swapped",
             {"return o * np.tanh(c_new), c_new": "return c_new, o * np.tanh(c_new)"},
             "h and c have changed places in what is returned",
+        ),
+        Mistake(
+            "gates without the state",
+            {"x @ W + h @ U": "x @ W"},
+            "h U is forgotten; gates and candidate hear the old state as well as the input",
+        ),
+        Mistake(
+            "tanh forget gate",
+            {"1 / (1 + np.exp(-a_f))": "np.tanh(a_f)"},
+            "f is a tanh, which can be negative; a gate is σ, between 0 and 1",
+        ),
+        Mistake("output gate without σ", {"1 / (1 + np.exp(-a_o))": "a_o"}, "o lacks its σ"),
+        Mistake(
+            "tanh output gate",
+            {"1 / (1 + np.exp(-a_o))": "np.tanh(a_o)"},
+            "o is a tanh; a gate is σ, between 0 and 1",
         ),
     ),
 )
@@ -229,6 +282,31 @@ INDRNN_FORWARD = Graded(
             "off by one",
             {"np.stack(hs), h": "np.stack([h0, *hs[:-1]]), h"},
             "hs is one step late: hs[0] must be the state after xs[0], not h0",
+        ),
+        Mistake(
+            "no ReLU",
+            {"np.maximum(0, x @ W + u * h + b)": "x @ W + u * h + b"},
+            "ReLU is forgotten; a state is never negative",
+        ),
+        Mistake(
+            "one array for all steps",
+            {"h, hs = h0, []": "h, hs = h0.copy(), []", "h = np.maximum": "h[:] = np.maximum"},
+            "all entries of hs are one and the same array, which each step fills anew; make a new array or append a "
+            "copy",
+        ),
+        Mistake(
+            "sum carried on",
+            {
+                "h = np.maximum(0, x @ W + u * h + b)": "h = x @ W + u * h + b",
+                "hs.append(h)": "hs.append(np.maximum(0, h))",
+                "np.stack(hs), h": "np.stack(hs), hs[-1]",
+            },
+            "the sum before ReLU is handed to the next step; it is the state, after ReLU, that u multiplies",
+        ),
+        Mistake(
+            "first for last",
+            {"np.stack(hs), h": "np.stack(hs), hs[0]"},
+            "h_last is the state after the first step; it is hs[-1]",
         ),
     ),
 )
@@ -310,6 +388,37 @@ INDRNN_BACKWARD = Graded(
             {"db += delta.sum(axis=0)": "db += delta.mean(axis=0)"},
             "db is a mean over the sequences; the bias is added to each of them, so its gradients add up",
         ),
+        Mistake(
+            "slope on dhs alone",
+            {"(dhs[t] + carry) * (hs[t] > 0)": "dhs[t] * (hs[t] > 0) + carry"},
+            "the slope of ReLU multiplies dhs[t] alone; what comes from step t+1 arrives at h_t as well and passes it "
+            "too",
+        ),
+        Mistake(
+            "dhs ignored",
+            {"(dhs[t] + carry)": "carry"},
+            "dhs is ignored: only what arrived at the last state goes back",
+        ),
+        Mistake(
+            "dh_last at every step",
+            {"dhs[t] + carry": "dhs[t] + carry + (dh_last if t < len(xs) - 1 else 0)"},
+            "dh_last is added at every step; it arrives at the last state alone",
+        ),
+        Mistake(
+            "dh_last for the last of dhs",
+            {"(dhs[t] + carry)": "((dhs[t] if t < len(xs) - 1 else 0) + carry)"},
+            "dh_last takes the place of dhs[-1] at the last step; both arrive there, and add up",
+        ),
+        Mistake(
+            "forwards",
+            {"reversed(range(len(xs)))": "range(len(xs))"},
+            "the loop runs forwards; step t needs what step t+1 sends back, so begin at the end",
+        ),
+        Mistake(
+            "du as a mean",
+            {"(delta * h_old).sum(axis=0)": "(delta * h_old).mean(axis=0)"},
+            "du is a mean over the sequences; all of them use u, so their gradients add up",
+        ),
     ),
 )
 
@@ -327,7 +436,7 @@ FAIR_SIZE = Graded(
         Mistake(
             "cell's bias forgotten",
             {"(inputs + hidden + 1)": "(inputs + hidden)"},
-            "the biases of the gates are not counted",
+            "the biases of the gates are not counted, or only once: each gate has its own",
         ),
         Mistake(
             "readout's bias forgotten",
@@ -369,6 +478,62 @@ FAIR_SIZE = Graded(
             "spent for spare",
             {"parameters - count(hidden)": "count(hidden)"},
             "the parameters that are used are returned; those that are left over were wanted",
+        ),
+        Mistake(
+            "biases once",
+            {"gates * hidden * (inputs + hidden + 1)": "(gates * hidden * (inputs + hidden) + hidden)"},
+            "b is counted as H numbers; it has one for each unit of each gate, GH",
+        ),
+        Mistake(
+            "V forgotten",
+            {"outputs * (hidden + 1)": "outputs"},
+            "the readout's matrix V is not counted, only its bias",
+        ),
+        Mistake(
+            "rounded to the nearest",
+            {"count(hidden + 1) <= parameters": "count(hidden + 0.5) <= parameters"},
+            "the solution of the quadratic equation is rounded to the nearest whole number; above it the parameters "
+            "do not suffice, so it is rounded down",
+        ),
+        Mistake(
+            "rounded up",
+            {"count(hidden + 1) <= parameters": "count(hidden) < parameters"},
+            "the size is rounded up, to one that takes more than there is; round down",
+        ),
+        Mistake(
+            "U square",
+            {"(inputs + hidden + 1)": "(inputs + gates * hidden + 1)"},
+            "U is counted as GH × GH; all gates hear the same H units, so it has H rows",
+        ),
+        Mistake(
+            "inputs and outputs swapped",
+            {"(inputs + hidden + 1) + outputs * (hidden + 1)": "(outputs + hidden + 1) + inputs * (hidden + 1)"},
+            "inputs and outputs have changed places: W has D rows, V has K columns",
+        ),
+        Mistake(
+            "gates in the readout",
+            {"+ outputs * (hidden + 1)": "+ gates * outputs * (hidden + 1)"},
+            "the readout is multiplied by the number of gates; it is one layer on top, V (H, K) and c (K,)",
+        ),
+        Mistake(
+            "one too few",
+            {"return hidden, parameters - count(hidden)": "return hidden - 1, parameters - count(hidden - 1)"},
+            "the size is one too small: one more unit still fits",
+        ),
+        Mistake(
+            "spare of the next size",
+            {"parameters - count(hidden)": "parameters - count(hidden + 1)"},
+            "spare belongs to the first size that is too large, and is negative; take that of the size you return",
+        ),
+        Mistake(
+            "spare without the readout",
+            {"parameters - count(hidden)": "parameters - count(hidden) + outputs * (hidden + 1)"},
+            "spare leaves out the readout, which takes its part of the parameters",
+        ),
+        Mistake(
+            "search too short",
+            {"<= parameters": "<= parameters and hidden < 99"},
+            "the search ends at 99 units; go on for as long as one more fits",
         ),
     ),
 )

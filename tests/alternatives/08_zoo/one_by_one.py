@@ -50,7 +50,7 @@ def indrnn_backward(dhs, dh_last, xs, hs, h0, W, u):
 
 def fair_size(parameters, gates, inputs, outputs):
     spare = {}
-    for size in range(1, parameters + 1):
+    for size in range(1, parameters // inputs + 1):  # W alone has that many for each unit
         shapes = [(inputs, gates * size), (size, gates * size), (gates * size,), (size, outputs), (outputs,)]
         spare[size] = parameters - sum(np.prod(shape) for shape in shapes)
     fits = [size for size in spare if spare[size] >= 0]
