@@ -1,15 +1,13 @@
 """A cell under a linear readout, how it is trained, and the tasks that it is tried on."""
 
-import dataclasses
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from math import log, prod
 from typing import Any
 
 import numpy as np
 
-from rnncore import CELLS, Cell, Dense, losses, optim, tasks
+from rnncore import CELLS, Cell, Dense, losses, optim, tasks, tree
 
 
 @dataclass(frozen=True)
@@ -33,12 +31,22 @@ class Task:
 
 def adding(steps: int) -> Task:
     """The sum of two marked numbers, at the end."""
+    return Task(_at_end(tasks.adding, steps), (2, 1), 1, losses.mean_squared_error, 1 / 6)
+
+
+def latch(lag: int) -> Task:
+    """Which of two symbols came first; `lag` steps of noise stand between it and the answer."""
+    return Task(_at_end(tasks.latch, lag + 1), (2, 2), 1, losses.softmax_cross_entropy, log(2))
+
+
+def _at_end(task: Callable[..., Any], steps: int) -> Callable[..., Any]:
+    """Draws of a task with one answer, as answers of one step."""
 
     def draw(rng: np.random.Generator, batch: int) -> tuple[np.ndarray, np.ndarray]:
-        xs, targets = tasks.adding(rng, steps, batch)
+        xs, targets = task(rng, steps, batch)
         return xs, targets[None]
 
-    return Task(draw, (2, 1), 1, losses.mean_squared_error, 1 / 6)
+    return draw
 
 
 def copying(delay: int, symbols: int = 4, length: int = 5) -> Task:
@@ -53,21 +61,7 @@ def copying(delay: int, symbols: int = 4, length: int = 5) -> Task:
 
 def parity(steps: int) -> Task:
     """At each step whether the number of ones so far is odd."""
-    return Task(partial(_batch_last, tasks.parity, steps), (1, 2), steps, losses.softmax_cross_entropy, log(2))
-
-
-def _batch_last(task: Callable[..., Any], steps: int, rng: np.random.Generator, batch: int) -> Any:
-    return task(rng, steps, batch)
-
-
-def latch(lag: int) -> Task:
-    """Which of two symbols came first; `lag` steps of noise stand between it and the answer."""
-
-    def draw(rng: np.random.Generator, batch: int) -> tuple[np.ndarray, np.ndarray]:
-        xs, targets = tasks.latch(rng, lag + 1, batch)
-        return xs, targets[None]
-
-    return Task(draw, (2, 2), 1, losses.softmax_cross_entropy, log(2))
+    return Task(lambda rng, batch: tasks.parity(rng, steps, batch), (1, 2), steps, losses.softmax_cross_entropy, log(2))
 
 
 @dataclass(frozen=True)
@@ -91,29 +85,24 @@ def _width(cell: Cell) -> int:
     return prod(ys.shape[2:])
 
 
-def count(tree: Any) -> int:
+def count(network: Any) -> int:
     """Numbers in all arrays of a cell or network, those that are not trained among them."""
-    if isinstance(tree, np.ndarray):
-        return tree.size
-    if dataclasses.is_dataclass(tree):
-        return sum(count(getattr(tree, field.name)) for field in dataclasses.fields(tree))
-    return 0
+    return sum(array.size for _, array in tree.leaves(network, and_fixed=True))
 
 
 def hidden_size(name: str, task: Task, parameters: int) -> int:
     """The largest hidden size with at most so many parameters, cell and readout together."""
-    best, refused = 0, 0
+    best = 0
     for hidden in range(1, parameters + 1):
         try:
             size = count(network(np.random.default_rng(0), name, hidden, task))
         except ValueError:  # a size that this cell cannot have
-            refused += 1
             continue
         if size > parameters:
             break
         best = hidden
     if not best:
-        raise ValueError(f"{name} has no hidden size with {parameters} parameters; {refused} were refused")
+        raise ValueError(f"{name} has no hidden size with {parameters} parameters")
     return best
 
 
