@@ -10,7 +10,6 @@ import re
 from typing import ClassVar
 
 from docutils import nodes
-from docutils.statemachine import StringList
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
@@ -38,13 +37,11 @@ class Public(SphinxDirective):
             lines += [f".. auto{kind}:: {under}.{name}", ""]
             if kind == "class":
                 own = [n for n in vars(value) if not n.startswith("_") and inspect.isroutine(getattr(value, n))]
-                told = [n for n in own if inspect.getdoc(getattr(value, n)) and vars(value)[n].__doc__]
+                told = [n for n in own if vars(value)[n].__doc__]
                 shown = [n for n in told if n == "init"] if name in CELLS else told
                 if shown:
                     lines[-1:] = [f"   :members: {', '.join(shown)}", ""]
-        body = nodes.Element()
-        self.state.nested_parse(StringList(lines, self.arguments[0]), 0, body)
-        return body.children
+        return self.parse_text_to_nodes("\n".join(lines))
 
 
 class Cells(SphinxDirective):
@@ -58,9 +55,7 @@ class Cells(SphinxDirective):
             paper = re.search(r"\n\s*(Papers?: .*?)(?:\n\n|$)", says, re.DOTALL)
             lines += [f"{{py:class}}`{name} <rnncore.{name}>`", f": {_plain(first)}", ""]
             lines += [f"  {_plain(paper.group(1))}", ""] if paper else []
-        body = nodes.Element()
-        self.state.nested_parse(StringList(lines, "cells"), self.content_offset, body)
-        return body.children
+        return self.parse_text_to_nodes("\n".join(lines))
 
 
 def _plain(text: str) -> str:

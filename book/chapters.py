@@ -24,6 +24,7 @@ class Chapters(SphinxDirective):
     """A table: each chapter with its running time, and what its exercise asks for."""
 
     def run(self) -> list[nodes.Node]:
+        self.env.note_reread()  # times change with every build
         return [Table()]
 
 
@@ -64,11 +65,6 @@ def _table(rows: list[tuple[nodes.Node | None, list[float]]]) -> nodes.table:
     return nodes.table("", group, classes=["colwidths-auto"])
 
 
-def renewed(app: Sphinx, env: BuildEnvironment) -> list[str]:
-    """The pages with a table are written anew in every build: times change."""
-    return [page for page in env.found_docs if any(env.get_doctree(page).findall(Table))]
-
-
 def offer_notebook(app: Sphinx, page: str, template: str, context: dict, doctree: nodes.document | None) -> None:
     """A chapter's notebook, as it was run, beside its source: the theme makes a button of `ipynb_source`."""
     made = Path(app.outdir).parent / "jupyter_execute" / f"{page}.ipynb"
@@ -83,6 +79,5 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_node(Table)
     app.add_directive("chapters", Chapters)
     app.add_post_transform(FillIn)
-    app.connect("env-updated", renewed)
     app.connect("html-page-context", offer_notebook, priority=400)  # the theme's buttons are made after it
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -36,7 +36,7 @@ class Ask(SphinxDirective):
     final_argument_whitespace = True
 
     def run(self) -> list[nodes.Node]:
-        asked, messages = self.state.inline_text(self.arguments[0], self.lineno)
+        asked, messages = self.parse_inline(self.arguments[0])
         found = Question()
         found += nodes.paragraph("", "", *asked, classes=["asked"])
         body = nodes.Element()
