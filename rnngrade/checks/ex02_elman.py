@@ -6,10 +6,9 @@ import numpy as np
 
 from rnncore import Dense, Elman, Jordan, tree
 from rnncore.backend import softmax
+from rnngrade.checks.common import NO_BIAS, U_TRANSPOSED, outputs_and_state
 from rnngrade.exercise import Draw, Exercise, Graded, Mistake, Output
 
-U_TRANSPOSED = "U is transposed: row i of U holds what unit i sends, so it is h @ U"
-NO_BIAS = "the bias b is forgotten"
 IGNORES_STATE = "the old state is left out, so that nothing is remembered"
 
 
@@ -73,7 +72,7 @@ STEP = Graded(
 FORWARD = Graded(
     name="elman_forward",
     arguments=lambda draw: {"xs": draw("T B D"), "h0": draw("B H")} | _cell(draw),
-    oracle=lambda xs, h0, W, U, b: _two(Elman(W, U, b).forward(xs, (h0,))),
+    oracle=lambda xs, h0, W, U, b: outputs_and_state(Elman(W, U, b).forward(xs, (h0,))),
     outputs=(Output("hs", "T B H", 3), Output("h_last", "B H", 1)),
     mistakes=(
         Mistake("h0 ignored", {"h = h0": "h = np.zeros_like(h0)"}, "h0 is ignored and the network starts from zeros"),
@@ -120,11 +119,6 @@ FORWARD = Graded(
         ),
     ),
 )
-
-
-def _two(result: Any) -> tuple[Any, Any]:
-    ys, state, _ = result
-    return ys, state[0]
 
 
 READOUT = Graded(

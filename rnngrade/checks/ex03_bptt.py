@@ -7,6 +7,7 @@ import numpy as np
 from rnncore import Dense, Elman
 from rnncore.losses import mean_squared_error, softmax_cross_entropy
 from rnncore.optim import SGD
+from rnngrade.checks.common import made_by
 from rnngrade.exercise import Draw, Exercise, Graded, Mistake, Output
 
 LOG_P = "shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))"
@@ -22,13 +23,8 @@ def _step_arguments(draw: Draw) -> dict[str, Any]:
     return {"dh": draw("B H"), "x": x, "h_old": h_old, "h": np.tanh(x @ W + h_old @ U + b), "W": W, "U": U}
 
 
-def _cell(x: Any, h_old: Any, h: Any, W: Any, U: Any) -> Elman:
-    """The cell that made h; its bias is not among the student's arguments."""
-    return Elman(W, U, (np.arctanh(h) - x @ W - h_old @ U)[0])
-
-
 def _step_oracle(dh: Any, x: Any, h_old: Any, h: Any, W: Any, U: Any) -> tuple[Any, ...]:
-    cell = _cell(x, h_old, h, W, U)
+    cell = made_by(x, h_old, h, W, U)
     _, cache = cell.step(x, (h_old,))
     dx, (dh_old,), grads = cell.step_backward((dh,), cache)
     return dx, dh_old, grads.W, grads.U, grads.b
@@ -41,7 +37,7 @@ def _bptt_arguments(draw: Draw) -> dict[str, Any]:
 
 
 def _bptt_oracle(dhs: Any, dh_last: Any, xs: Any, hs: Any, h0: Any, W: Any, U: Any) -> tuple[Any, ...]:
-    cell = _cell(xs[0], h0, hs[0], W, U)
+    cell = made_by(xs[0], h0, hs[0], W, U)
     _, _, tape = cell.forward(xs, (h0,))
     dxs, (dh0,), grads = cell.backward(dhs, tape, (dh_last,))
     return dxs, dh0, grads.W, grads.U, grads.b

@@ -5,10 +5,8 @@ from typing import Any
 import numpy as np
 
 from rnncore import MGU, CoupledLSTM, IndRNN
+from rnngrade.checks.common import NO_BIAS, U_TRANSPOSED, outputs_and_state
 from rnngrade.exercise import Draw, Exercise, Graded, Mistake, Output
-
-U_TRANSPOSED = "U is transposed: row i of U holds what unit i sends, so it is h @ U"
-NO_BIAS = "the bias b is forgotten"
 
 
 def _gated(draw: Draw, gates: int, *states: str) -> dict[str, Any]:
@@ -240,7 +238,7 @@ COUPLED_STEP = Graded(
 INDRNN_FORWARD = Graded(
     name="indrnn_forward",
     arguments=_indrnn,
-    oracle=lambda xs, h0, W, u, b: _two(IndRNN(W=W, b=b, u=u).forward(xs, (h0,))),
+    oracle=lambda xs, h0, W, u, b: outputs_and_state(IndRNN(W=W, b=b, u=u).forward(xs, (h0,))),
     outputs=(Output("hs", "T B H", 3), Output("h_last", "B H", 1)),
     mistakes=(
         Mistake(
@@ -537,12 +535,6 @@ FAIR_SIZE = Graded(
         ),
     ),
 )
-
-
-def _two(result: tuple[Any, ...]) -> tuple[Any, Any]:
-    """Outputs and the final state's one array."""
-    hs, (h_last,), _ = result
-    return hs, h_last
 
 
 EXERCISE = Exercise("08_zoo", (MGU_STEP, COUPLED_STEP, INDRNN_FORWARD, INDRNN_BACKWARD, FAIR_SIZE))

@@ -6,6 +6,7 @@ import numpy as np
 
 from rnncore import Dense, Elman, OneToMany
 from rnncore.losses import softmax_cross_entropy
+from rnngrade.checks.common import made_by
 from rnngrade.exercise import Draw, Exercise, Graded, Mistake, Output
 
 LAST = "hs[-1] @ V + c"
@@ -102,15 +103,10 @@ def _backward_arguments(draw: Draw) -> dict[str, Any]:
     }
 
 
-def _made_by(x: Any, h_old: Any, h: Any, W: Any, U: Any) -> Elman:
-    """The cell that made h; its bias is not among the student's arguments."""
-    return Elman(W, U, (np.arctanh(h) - x @ W - h_old @ U)[0])
-
-
 def _backward_oracle(
     dhs: Any, xs: Any, us: Any, h0: Any, es: Any, hs: Any, encoder: Any, decoder: Any, bptt: Any
 ) -> tuple[Any, ...]:
-    reader, writer = _made_by(xs[0], h0, es[0], *encoder), _made_by(us[0], es[-1], hs[0], *decoder)
+    reader, writer = made_by(xs[0], h0, es[0], *encoder), made_by(us[0], es[-1], hs[0], *decoder)
     _, state, read = reader.forward(xs, (h0,))
     _, _, written = writer.forward(us, state)
     _, dstate, d_writer = writer.backward(dhs, written)
