@@ -18,7 +18,7 @@ from rnncore import CELLS
 
 SETTINGS = {
     "parameters": 2000,
-    "updates": 1500,
+    "updates": 1000,
     "batch": 32,
     "clip": 1.0,
     "tasks": {"adding": {"steps": 50}, "copying": {"delay": 20}, "parity": {"steps": 20}},
@@ -36,9 +36,8 @@ def run(settings: dict, run: runs.Run) -> dict:
     """One training run: what is left of the loss, or None where it went off to infinity."""
     warnings.simplefilter("ignore")
     task = task_of(settings, run["task"])
-    hidden = learning.hidden_size(run["cell"], task, settings["parameters"])
     rng = runs.generator(run["cell"], run["task"], run["rate"], run["seed"])
-    network = learning.network(rng, run["cell"], hidden, task)
+    network = learning.network(rng, run["cell"], run["hidden"], task)
     parameters, left = learning.count(network), None
     steps = learning.training(network, task, rng, rate=run["rate"], batch=settings["batch"], clip=settings["clip"])
     try:
@@ -48,7 +47,7 @@ def run(settings: dict, run: runs.Run) -> dict:
     except FloatingPointError:
         pass
     finite = left is not None and np.isfinite(left)
-    return run | {"hidden": hidden, "parameters": parameters, "left": round(left, 5) if finite else None}
+    return run | {"parameters": parameters, "left": round(left, 5) if finite else None}
 
 
 def best(results: list[dict], cell: str, task: str) -> tuple[float, list[float]] | None:
@@ -96,12 +95,16 @@ def main() -> None:
     parser.add_argument("-j", type=int, default=os.cpu_count(), help="processes; as many as cores unless told")
     parser.add_argument("--cells", nargs="*", default=list(CELLS), help="all unless told")
     arguments = parser.parse_args()
-    order = [
-        {"cell": cell, "task": task, "rate": rate, "seed": seed}
-        for seed in SEEDS
-        for rate in RATES
+    sizes = {
+        (task, cell): learning.hidden_size(cell, task_of(SETTINGS, task), SETTINGS["parameters"])
         for task in SETTINGS["tasks"]
         for cell in CELLS
+    }
+    order = [
+        {"cell": cell, "task": task, "hidden": hidden, "rate": rate, "seed": seed}
+        for seed in SEEDS
+        for rate in RATES
+        for (task, cell), hidden in sizes.items()
     ]
     wanted = [r for r in order if r["cell"] in arguments.cells]
     print(table(runs.measure("zoo", SETTINGS, order, wanted, run, table, arguments.j)))

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 RESULTS = Path(__file__).parents[1] / "benchmarks" / "results"
@@ -13,3 +14,11 @@ def measured(kind: str) -> dict[str, Any]:
     if not kept:
         raise FileNotFoundError(f"there are no results of that kind in {RESULTS}: run make {kind}")
     return max(kept, key=lambda document: document["date"])
+
+
+def longest_lags() -> dict[str, list[int]]:
+    """Of `make lags`: network → the longest lag that each start learned, at the better learning rate."""
+    found: dict[str, dict[float, list[int]]] = {}
+    for run in measured("lags")["results"]:
+        found.setdefault(run["network"], {}).setdefault(run["rate"], []).append(run["longest"])
+    return {name: sorted(max(rates.items(), key=lambda tried: (median(tried[1]), tried[0]))[1]) for name, rates in found.items()}

@@ -66,6 +66,9 @@ def check_gradients(
     Along a direction v the two must agree: (f(p + ε v) - f(p - ε v)) / 2ε and ⟨gradient, v⟩, to `tolerance` relative
     to the larger of them and 1. Use float64. AssertionError with both numbers where they do not.
 
+    What is small beside 1 is not told from zero: where a gradient, or one leaf of it, is as small as `tolerance`, a
+    wrong one passes. Scale the function so that every leaf's gradient is of the order of 1.
+
     Args:
         function: maps a tree of arrays to a number.
         point: a tree of float64 arrays; every leaf is varied.

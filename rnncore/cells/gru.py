@@ -50,8 +50,8 @@ class GRU(AffineCell):
     plus the first two thirds of bias_hh. It keeps the old state where z is 1; some texts write 1 - z for z.
 
     Paper: K. Cho et al., Learning phrase representations using RNN encoder-decoder for statistical machine
-    translation, 2014; the place of the reset gate: J. Chung et al., Empirical evaluation of gated recurrent neural
-    networks on sequence modeling, 2014.
+    translation, arXiv 1406.1078v1, 2014: its first version has the reset gate in this place, the published one before
+    the product, as GRUOriginal.
     """
 
     b_hn: Array
