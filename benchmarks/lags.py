@@ -5,8 +5,6 @@ For each network, seed and learning rate: a new network for each lag, trained un
 `benchmarks/results/lags-….json`, and taken up again from there.
 """
 
-import argparse
-import os
 import statistics
 import warnings
 from dataclasses import replace
@@ -19,7 +17,7 @@ from rnncore import init
 
 SETTINGS = {"hidden": 16, "updates": 1000, "batch": 32, "clip": 1.0, "every": 20, "longest": 2048}
 RATES = (0.01, 0.001)
-SEEDS = range(5)
+SEEDS = range(3)
 NETWORKS = {  # name → cell, options of its init, how it is changed at the start
     "tanh, uniform": ("Elman", {}, "uniform"),
     "ReLU, uniform": ("Elman", {"activation": "relu"}, "uniform"),
@@ -90,22 +88,18 @@ def run(settings: dict, run: runs.Run) -> dict:
 
 
 def best(results: list[dict], network: str) -> tuple[float, list[int]] | None:
-    """The learning rate with which the median network remembers longest, and the longest lag of each seed."""
-    found = []
-    for rate in RATES:
-        longest = sorted(r["longest"] for r in results if (r["network"], r["rate"]) == (network, rate))
-        if longest:
-            found.append((statistics.median(longest), rate, longest))
-    return max(found)[1:] if found else None
+    """The learning rate with which the median network remembers longest (then all together), and the longest lag of
+    each seed."""
+    found = runs.by_rate(results, {"network": network}, "longest")
+    return max(found.items(), key=lambda rate: (statistics.median(rate[1]), sum(rate[1])), default=None)
 
 
 def table(document: dict) -> str:
     """One row a network: the longest lag learned by each seed."""
     settings = document["settings"]
     text = (
-        f"# How long they remember\n\n{document['cpu']}, {document['cores']} cores, {document['system']}; "
-        f"{document['date']}; NumPy {document['numpy']}. Latch task, {settings['hidden']} hidden units, at most "
-        f"{settings['updates']} updates of Adam; lags double from 8 to {settings['longest']}.\n\n"
+        f"# How long they remember\n\n{runs.measured_on(document)} Latch task, {settings['hidden']} hidden units, at "
+        f"most {settings['updates']} updates of Adam; lags double from 8 to {settings['longest']}.\n\n"
         f"| network | rate | longest lag learned, by seed |\n|:--|--:|:--|\n"
     )
     for network in NETWORKS:
@@ -116,9 +110,7 @@ def table(document: dict) -> str:
 
 def main() -> None:
     """Measure what is not measured yet."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("-j", type=int, default=os.cpu_count(), help="processes; as many as cores unless told")
-    arguments = parser.parse_args()
+    arguments = runs.options(__doc__).parse_args()
     order = [{"network": name, "rate": rate, "seed": seed} for seed in SEEDS for rate in RATES for name in NETWORKS]
     print(table(runs.measure("lags", SETTINGS, order, order, run, table, arguments.j)))
 

@@ -1,10 +1,13 @@
 """Long measurements as lists of small runs: in parallel, with a progress bar, taken up again where they stopped."""
 
+import argparse
 import json
+import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import machine
 import numpy as np
@@ -54,6 +57,30 @@ def _write(path: Path, document: dict, table: Callable[[dict], str]) -> None:
     new.write_text(json.dumps(head, indent=1)[:-2] + ',\n "results": [\n' + rows + "\n ]\n}\n")
     new.replace(path)
     path.with_suffix(".md").write_text(table(document))
+
+
+def by_rate(results: Sequence[Run], chosen: Run, value: str) -> dict[float, list[Any]]:
+    """What came out of the chosen runs, in order of size, for each learning rate."""
+    found: dict[float, list[Any]] = {}
+    for result in results:
+        if chosen.items() <= result.items():
+            found.setdefault(result["rate"], []).append(result[value])
+    return {rate: sorted(values) for rate, values in found.items()}
+
+
+def measured_on(document: dict) -> str:
+    """The machine and the day, for the head of a table."""
+    return (
+        f"{document['cpu']}, {document['cores']} cores, {document['system']}; {document['date']}; "
+        f"NumPy {document['numpy']}."
+    )
+
+
+def options(description: str | None) -> argparse.ArgumentParser:
+    """A parser of the options that all measurements have."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("-j", type=int, default=os.cpu_count(), help="processes; as many as cores unless told")
+    return parser
 
 
 def generator(*parts: object) -> np.random.Generator:

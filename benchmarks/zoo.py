@@ -5,8 +5,6 @@ as a part of what the best guess costs: 1 is nothing learned, 0 is everything. R
 `benchmarks/results/zoo-….json`, and taken up again from there.
 """
 
-import argparse
-import os
 import statistics
 import warnings
 
@@ -50,18 +48,11 @@ def run(settings: dict, run: runs.Run) -> dict:
     return run | {"parameters": parameters, "left": round(left, 5) if finite else None}
 
 
-def best(results: list[dict], cell: str, task: str) -> tuple[float, list[float]] | None:
-    """The learning rate with the smaller median of what is left, and what is left with it from each seed."""
-    found = []
-    for rate in RATES:
-        left = [
-            float("inf") if r["left"] is None else r["left"]
-            for r in results
-            if (r["cell"], r["task"], r["rate"]) == (cell, task, rate)
-        ]
-        if left:
-            found.append((statistics.median(left), rate, sorted(left)))
-    return min(found)[1:] if found else None
+def best(results: list[dict], cell: str, task: str) -> list[float] | None:
+    """What is left from each seed at the learning rate with the smaller median."""
+    told = [r | {"left": float("inf") if r["left"] is None else r["left"]} for r in results]
+    found = runs.by_rate(told, {"cell": cell, "task": task}, "left")
+    return min(found.values(), key=statistics.median, default=None)
 
 
 def table(document: dict) -> str:
@@ -70,8 +61,7 @@ def table(document: dict) -> str:
     names = list(settings["tasks"])
     about = ", ".join(f"{task} {arguments}" for task, arguments in settings["tasks"].items())
     text = (
-        f"# The zoo\n\n{document['cpu']}, {document['cores']} cores, {document['system']}; {document['date']}; "
-        f"NumPy {document['numpy']}. "
+        f"# The zoo\n\n{runs.measured_on(document)} "
         f"At most {settings['parameters']} parameters; {settings['updates']} updates of Adam, "
         f"the better of the rates {RATES}. Tasks: {about}.\n\nWhat is left of the loss of the best guess: median of "
         f"{len(SEEDS)} seeds (best to worst).\n\n"
@@ -81,9 +71,7 @@ def table(document: dict) -> str:
         entries = []
         for task in names:
             found = best(document["results"], cell, task)
-            entries.append(
-                "" if found is None else f"{statistics.median(found[1]):.3f} ({found[1][0]:.3f}–{found[1][-1]:.3f})"
-            )
+            entries.append("" if found is None else f"{statistics.median(found):.3f} ({found[0]:.3f}–{found[-1]:.3f})")
         sizes = sorted({r["hidden"] for r in document["results"] if r["cell"] == cell})
         text += f"| {cell} | {', '.join(map(str, sizes))} | {' | '.join(entries)} |\n"
     return text
@@ -91,8 +79,7 @@ def table(document: dict) -> str:
 
 def main() -> None:
     """Measure what is not measured yet."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("-j", type=int, default=os.cpu_count(), help="processes; as many as cores unless told")
+    parser = runs.options(__doc__)
     parser.add_argument("--cells", nargs="*", default=list(CELLS), help="all unless told")
     arguments = parser.parse_args()
     sizes = {
