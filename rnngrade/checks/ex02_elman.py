@@ -6,7 +6,7 @@ import numpy as np
 
 from rnncore import Dense, Elman, Jordan, tree
 from rnncore.backend import softmax
-from rnngrade.checks.common import NO_BIAS, U_TRANSPOSED, outputs_and_state
+from rnngrade.checks.common import H0_IGNORED, NEVER_UPDATED, NO_BIAS, ONE_STEP_LATE, U_TRANSPOSED, outputs_and_state
 from rnngrade.exercise import Draw, Exercise, Graded, Mistake, Output
 
 IGNORES_STATE = "the old state is left out, so that nothing is remembered"
@@ -75,11 +75,11 @@ FORWARD = Graded(
     oracle=lambda xs, h0, W, U, b: outputs_and_state(Elman(W, U, b).forward(xs, (h0,))),
     outputs=(Output("hs", "T B H", 3), Output("h_last", "B H", 1)),
     mistakes=(
-        Mistake("h0 ignored", {"h = h0": "h = np.zeros_like(h0)"}, "h0 is ignored and the network starts from zeros"),
+        Mistake("h0 ignored", {"h = h0": "h = np.zeros_like(h0)"}, H0_IGNORED),
         Mistake(
             "state never updated",
             {"        h = np.tanh(x @ W + h @ U + b)": "        h = np.tanh(x @ W + h0 @ U + b)"},
-            "every step starts from h0; the state of one step must be handed to the next",
+            NEVER_UPDATED,
         ),
         Mistake(
             "one buffer",
@@ -97,7 +97,7 @@ FORWARD = Graded(
         Mistake(
             "off by one",
             {"np.stack(hs), h": "np.stack([h0, *hs[:-1]]), h"},
-            "hs is one step late: hs[0] must be the state after xs[0], not h0",
+            ONE_STEP_LATE,
         ),
         Mistake("backwards", {"for x in xs:": "for x in xs[::-1]:"}, "the sequence is read from its end to its start"),
         Mistake("U transposed", {"h @ U": "h @ U.T"}, U_TRANSPOSED),
@@ -280,7 +280,7 @@ GENERATE = Graded(
             {"x = y": "x = np.tanh(y)"},
             "tanh of the prediction is fed back; the next input is the prediction itself",
         ),
-        Mistake("h0 ignored", {"h = h0": "h = np.zeros_like(h0)"}, "h0 is ignored and the network starts from zeros"),
+        Mistake("h0 ignored", {"h = h0": "h = np.zeros_like(h0)"}, H0_IGNORED),
     ),
 )
 

@@ -7,14 +7,26 @@ import numpy as np
 from rnncore import Dense, Elman
 from rnncore.losses import mean_squared_error, softmax_cross_entropy
 from rnncore.optim import SGD
-from rnngrade.checks.common import made_by
+from rnngrade.checks.common import (
+    DH_LAST_EVERYWHERE,
+    DH_LAST_FOR_DHS,
+    DH_LAST_IGNORED,
+    DHS_THROUGH_TANH,
+    FORWARDS,
+    LAST_BEFORE_FIRST,
+    MOVED_IN_PLACE,
+    NO_CARRY,
+    OVERWRITTEN,
+    U_NOT_TRANSPOSED,
+    made_by,
+)
 from rnngrade.exercise import Draw, Exercise, Graded, Mistake, Output
 
 LOG_P = "shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))"
 NEEDS_OLD_STATE = "dU is built from h_t; what U multiplied in step t is the state before it, h_{t-1}"
 NO_TANH = "the derivative of tanh is left out: dh must be multiplied by 1 - h²"
 TANH_OF_OLD = "the derivative of tanh is taken at the old state; it is 1 - h_t², of the state that the step produced"
-U_NOT_TRANSPOSED = "the gradient goes back through U as it stands; on the way back it is U.T"
+U_NOT_TRANSPOSED = U_NOT_TRANSPOSED
 NO_BATCH_SUM = "is a mean over the batch; the loss has its 1/N already, so sequences are summed"
 
 
@@ -208,12 +220,12 @@ BPTT = Graded(
         Mistake(
             "no carry",
             {"dhs[t] + carry": "dhs[t] + (carry if t == len(xs) - 1 else 0)"},
-            "the gradient from step t+1 is not added: each step sees its own output alone",
+            NO_CARRY,
         ),
         Mistake(
             "forward in time",
             {"reversed(range(len(xs)))": "range(len(xs))"},
-            "the loop runs forward in time; what comes back from step t+1 must be known before step t",
+            FORWARDS,
         ),
         Mistake("dU from h_t", {"h_old.T @ da": "hs[t].T @ da"}, NEEDS_OLD_STATE),
         Mistake(
@@ -224,7 +236,7 @@ BPTT = Graded(
         Mistake(
             "last state before the first step",
             {"hs[t - 1] if t > 0 else h0": "hs[t - 1]"},
-            "hs[t - 1] is used at t = 0, where Python reads it as hs[-1], the last state; it must be h0",
+            LAST_BEFORE_FIRST,
         ),
         Mistake(
             "dh0 dropped",
@@ -242,7 +254,7 @@ BPTT = Graded(
         Mistake(
             "dh_last ignored",
             {"carry = dh_last": "carry = np.zeros_like(dh_last)"},
-            "dh_last is ignored; it arrives at the last state in addition to dhs[-1]",
+            DH_LAST_IGNORED,
         ),
         Mistake(
             "dhs ignored",
@@ -252,12 +264,12 @@ BPTT = Graded(
         Mistake(
             "dh_last in place of the last output",
             {"dhs[t] + carry": "(dhs[t] if t < len(xs) - 1 else 0) + carry"},
-            "dh_last takes the place of dhs[-1]; at the last step both arrive, and they add up",
+            DH_LAST_FOR_DHS,
         ),
         Mistake(
             "dh_last at every step",
             {"dhs[t] + carry": "dhs[t] + carry + (dh_last if t < len(xs) - 1 else 0)"},
-            "dh_last is added at every step; it arrives at the last state alone",
+            DH_LAST_EVERYWHERE,
         ),
         Mistake(
             "first step left out",
@@ -272,7 +284,7 @@ BPTT = Graded(
         Mistake(
             "weights of one step",
             {"dW += ": "dW = ", "dU += ": "dU = ", "db += ": "db = "},
-            "the gradients of the weights are overwritten at each step; the weights are shared, so they add up",
+            OVERWRITTEN,
         ),
         Mistake(
             "dxs overwritten",
@@ -327,7 +339,7 @@ READOUT_BACKWARD = Graded(
         Mistake(
             "tanh of the state",
             {"dos[t] @ V.T": "dos[t] @ V.T * (1 - hs[t] ** 2)"},
-            "dhs has passed tanh already; that belongs to the recurrent step, here it is the gradient of h",
+            DHS_THROUGH_TANH,
         ),
     ),
 )
@@ -387,7 +399,7 @@ DESCENT = Graded(
                 "W = W - learning_rate * dW": "W -= learning_rate * dW",
                 "b = b - learning_rate * db": "b -= learning_rate * db",
             },
-            "the given arrays are themselves moved (`-=` writes into them)",
+            MOVED_IN_PLACE,
         ),
         Mistake(
             "no learning rate",

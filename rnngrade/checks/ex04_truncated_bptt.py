@@ -7,6 +7,7 @@ import numpy as np
 from rnncore import Dense, Elman
 from rnncore.losses import mean_squared_error
 from rnncore.optim import SGD
+from rnngrade.checks.common import LAST_BEFORE_FIRST, MOVED_IN_PLACE
 from rnngrade.exercise import Draw, Exercise, Graded, Mistake, Output
 
 STATE_RESET = "the gradient is cut there, the state is handed on"
@@ -416,7 +417,7 @@ SLIDING = Graded(
         Mistake(
             "last state before the first step",
             {"hs[t - 1] if t > 0 else h0": "hs[t - 1]"},
-            "hs[t - 1] is used at t = 0, where Python reads it as hs[-1], the last state; it must be h0",
+            LAST_BEFORE_FIRST,
         ),
         Mistake(
             "cost not divided",
@@ -554,7 +555,7 @@ TRAIN = Graded(
         Mistake(
             "in place",
             {"W = W - learning": "W -= learning", "U = U - learning": "U -= learning"},
-            "the given arrays are themselves moved (`-=` writes into them)",
+            MOVED_IN_PLACE,
         ),
         Mistake(
             "one mean an epoch",

@@ -6,6 +6,7 @@ import numpy as np
 
 from rnncore import LSTM, CoupledLSTM, Elman, PeepholeLSTM, tree
 from rnncore.cells.lstm import lstm
+from rnngrade.checks.common import DH_LAST_FOR_DHS, FORWARDS
 from rnngrade.exercise import Draw, Exercise, Graded, Mistake, Output
 
 ORDER = "the columns are i, f, g, o, in this order, H of each"
@@ -663,7 +664,7 @@ BACKWARD = Graded(
         Mistake(
             "dh_last in place of the last output",
             {"dhs[t] + dh_next": "(dhs[t] if t < len(cs) - 1 else 0) + dh_next"},
-            "dh_last takes the place of dhs[-1]; at the last step both arrive, and they add up",
+            DH_LAST_FOR_DHS,
         ),
         Mistake(
             "dh_last at every step",
@@ -683,7 +684,7 @@ BACKWARD = Graded(
         Mistake(
             "forward in time",
             {"reversed(range(len(cs)))": "range(len(cs))"},
-            "the loop runs forward in time; what comes back from step t+1 must be known before step t",
+            FORWARDS,
         ),
         Mistake(
             "das backwards",

@@ -5,7 +5,19 @@ from typing import Any
 import numpy as np
 
 from rnncore import MGU, CoupledLSTM, IndRNN
-from rnngrade.checks.common import NO_BIAS, U_TRANSPOSED, outputs_and_state
+from rnngrade.checks.common import (
+    DH_LAST_EVERYWHERE,
+    DH_LAST_IGNORED,
+    H0_IGNORED,
+    LAST_BEFORE_FIRST,
+    NEVER_UPDATED,
+    NO_BIAS,
+    NO_CARRY,
+    ONE_STEP_LATE,
+    OVERWRITTEN,
+    U_TRANSPOSED,
+    outputs_and_state,
+)
 from rnngrade.exercise import Draw, Exercise, Graded, Mistake, Output
 
 
@@ -258,13 +270,11 @@ INDRNN_FORWARD = Graded(
             "u multiplies the input's part as well; it belongs to the old state alone",
         ),
         Mistake("no bias", {" + b)": ")"}, NO_BIAS),
-        Mistake(
-            "h0 ignored", {"h, hs = h0, []": "h, hs = 0 * h0, []"}, "h0 is ignored and the network starts from zeros"
-        ),
+        Mistake("h0 ignored", {"h, hs = h0, []": "h, hs = 0 * h0, []"}, H0_IGNORED),
         Mistake(
             "state never updated",
             {"u * h + b": "u * h0 + b"},
-            "every step starts from h0; the state of one step must be handed to the next",
+            NEVER_UPDATED,
         ),
         Mistake(
             "ReLU of the input only",
@@ -279,7 +289,7 @@ INDRNN_FORWARD = Graded(
         Mistake(
             "off by one",
             {"np.stack(hs), h": "np.stack([h0, *hs[:-1]]), h"},
-            "hs is one step late: hs[0] must be the state after xs[0], not h0",
+            ONE_STEP_LATE,
         ),
         Mistake(
             "no ReLU",
@@ -324,7 +334,7 @@ INDRNN_BACKWARD = Graded(
         Mistake(
             "no carry",
             {"dhs[t] + carry": "dhs[t] + (carry if t == len(xs) - 1 else 0)"},
-            "the gradient from step t+1 is not added: each step sees its own output alone",
+            NO_CARRY,
         ),
         Mistake(
             "no slope of ReLU",
@@ -349,7 +359,7 @@ INDRNN_BACKWARD = Graded(
         Mistake(
             "last state before the first step",
             {"hs[t - 1] if t > 0 else h0": "hs[t - 1]"},
-            "hs[t - 1] is used at t = 0, where Python reads it as hs[-1], the last state; it must be h0",
+            LAST_BEFORE_FIRST,
         ),
         Mistake(
             "h0 missing in du",
@@ -374,12 +384,12 @@ INDRNN_BACKWARD = Graded(
         Mistake(
             "dh_last ignored",
             {"carry = dh_last": "carry = np.zeros_like(dh_last)"},
-            "dh_last is ignored; it arrives at the last state in addition to dhs[-1]",
+            DH_LAST_IGNORED,
         ),
         Mistake(
             "weights of one step",
             {"dW += ": "dW = ", "du += ": "du = ", "db += ": "db = "},
-            "the gradients of the weights are overwritten at each step; the weights are shared, so they add up",
+            OVERWRITTEN,
         ),
         Mistake(
             "mean over the batch",
@@ -400,7 +410,7 @@ INDRNN_BACKWARD = Graded(
         Mistake(
             "dh_last at every step",
             {"dhs[t] + carry": "dhs[t] + carry + (dh_last if t < len(xs) - 1 else 0)"},
-            "dh_last is added at every step; it arrives at the last state alone",
+            DH_LAST_EVERYWHERE,
         ),
         Mistake(
             "dh_last for the last of dhs",

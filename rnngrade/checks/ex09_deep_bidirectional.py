@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from rnncore import Bidirectional, Elman, Stack
+from rnngrade.checks.common import INITIAL_STATES_IGNORED, U_NOT_TRANSPOSED
 from rnngrade.exercise import Draw, Exercise, Graded, Mistake, Output
 
 NO_TANH = "the derivative of tanh is left out: each gradient of a state must be multiplied by 1 - h²"
@@ -186,7 +187,7 @@ STACK = Graded(
         Mistake(
             "initial states ignored",
             {"hs = []": "hs, h = [], 0 * h"},
-            "the initial states are ignored and zeros stand in their place",
+            INITIAL_STATES_IGNORED,
         ),
         Mistake(
             "one set of weights",
@@ -287,7 +288,7 @@ BIDIRECTIONAL = Graded(
         Mistake(
             "initial states ignored",
             {"hs = []": "hs, h = [], 0 * h"},
-            "the initial states are ignored and zeros stand in their place",
+            INITIAL_STATES_IGNORED,
         ),
         Mistake(
             "padding not zero",
@@ -395,7 +396,7 @@ BIDIRECTIONAL_BACKWARD = Graded(
         Mistake(
             "U not transposed",
             {"das[t] @ U.T": "das[t] @ U"},
-            "the gradient goes back through U as it stands; on the way back it is U.T",
+            U_NOT_TRANSPOSED,
         ),
         Mistake(
             "no carry",

@@ -7,6 +7,7 @@ import numpy as np
 from rnncore import Elman
 from rnncore.losses import softmax_cross_entropy, valid
 from rnncore.recurrence import Packing
+from rnngrade.checks.common import INITIAL_STATES_IGNORED
 from rnngrade.exercise import Draw, Exercise, Graded, Mistake, Output
 
 
@@ -324,7 +325,7 @@ RUN_PACKED = Graded(
         Mistake(
             "h0 ignored",
             {"state = h0[order]": "state = 0 * h0"},
-            "the initial states are ignored and zeros stand in their place",
+            INITIAL_STATES_IGNORED,
         ),
         Mistake("bias forgotten", {" + b)": ")"}, "the bias is left out"),
     ),

@@ -6,7 +6,7 @@ import numpy as np
 
 from rnncore import Dense, Elman, OneToMany
 from rnncore.losses import softmax_cross_entropy
-from rnngrade.checks.common import made_by
+from rnngrade.checks.common import DHS_THROUGH_TANH, made_by
 from rnngrade.exercise import Draw, Exercise, Graded, Mistake, Output
 
 LAST = "hs[-1] @ V + c"
@@ -190,7 +190,7 @@ MANY_TO_ONE = Graded(
         Mistake(
             "tanh of the state",
             {"dscores @ V.T": "dscores @ V.T * (1 - hs[-1] ** 2)"},
-            "dhs has passed tanh already; that belongs to the recurrent step, here it is the gradient of h",
+            DHS_THROUGH_TANH,
         ),
         Mistake(
             "softmax over the batch",
