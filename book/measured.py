@@ -9,11 +9,11 @@ RESULTS = Path(__file__).parents[1] / "benchmarks" / "results"
 
 
 def measured(kind: str) -> dict[str, Any]:
-    """The newest results of a kind: machine, settings, and one row for each run."""
+    """The largest results of a kind, the newest of them: machine, settings, and one row for each run."""
     kept = [json.loads(path.read_text()) for path in sorted(RESULTS.glob(f"{kind}-*.json"))]
     if not kept:
         raise FileNotFoundError(f"there are no results of that kind in {RESULTS}: run make {kind}")
-    return max(kept, key=lambda document: document["date"])
+    return max(kept, key=lambda document: (len(document["results"]), document["date"]))
 
 
 def longest_lags() -> dict[str, list[int]]:
@@ -21,4 +21,6 @@ def longest_lags() -> dict[str, list[int]]:
     found: dict[str, dict[float, list[int]]] = {}
     for run in measured("lags")["results"]:
         found.setdefault(run["network"], {}).setdefault(run["rate"], []).append(run["longest"])
-    return {name: sorted(max(rates.items(), key=lambda tried: (median(tried[1]), tried[0]))[1]) for name, rates in found.items()}
+    return {
+        name: sorted(max(rates.values(), key=lambda lags: (median(lags), sum(lags)))) for name, rates in found.items()
+    }
