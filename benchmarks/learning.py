@@ -135,13 +135,15 @@ def gradient(network: Network, task: Task, xs: np.ndarray, targets: np.ndarray) 
 def training(
     network: Network, task: Task, rng: np.random.Generator, *, rate: float, batch: int = 32, clip: float = 1.0
 ) -> Iterator[Network]:
-    """Adam with clipping, one network after each update; FloatingPointError where the loss is no number any more."""
+    """Adam with clipping, one network after each update; FloatingPointError where the loss or its gradient is
+    no number any more."""
     optimiser = optim.Adam(rate)
     memory = optimiser.init(network)
     while True:
         loss, grads = gradient(network, task, *task.draw(rng, batch))
-        if not np.isfinite(loss):
-            raise FloatingPointError(f"the loss is {loss}")
+        norm = optim.global_norm(grads)
+        if not (np.isfinite(loss) and np.isfinite(norm)):
+            raise FloatingPointError(f"the loss is {loss}, the norm of its gradient {norm}")
         grads, _ = optim.clip_by_global_norm(grads, clip)
         network, memory = optimiser.update(network, grads, memory)
         yield network
