@@ -59,7 +59,7 @@ def test_the_best_guess_leaves_all_of_its_loss(name: str) -> None:
 
 @pytest.mark.parametrize("cell", CELLS)
 def test_every_cell_is_measured_at_its_largest_size(cell: str) -> None:
-    """If not: `python zoo.py --cells …` in benchmarks/."""
+    """If not: `python benchmarks/zoo.py --cells …`."""
     kept = [json.loads(path.read_text()) for path in runs.machine.RESULTS.glob("zoo-*.json")]
     rows = [row for document in kept if document["settings"] == as_json(zoo.SETTINGS) for row in document["results"]]
     for name in zoo.SETTINGS["tasks"]:
