@@ -42,11 +42,10 @@ test: .venv/.has-test ## all tests, quick ones first
 	@echo "· Tests of the grader: hostile students, large classes, clusters, other courses; beside them the book"
 	@mkdir -p _build
 	@pytest --ignore=tests/grader/test_grading.py tests/grader > _build/grader.log 2>&1 & grader=$$!; \
-		$(MAKE) book || { kill $$grader; exit 1; }; \
+		{ $(MAKE) book && echo "· Tests of the book" && pytest -n 2 --dist loadscope tests/test_book.py; } || \
+		{ kill $$grader; exit 1; }; \
 		wait $$grader || { cat _build/grader.log; exit 1; }; \
-		tail -n 1 _build/grader.log
-	@echo "· Tests of the book"
-	@pytest -n 2 --dist loadscope tests/test_book.py
+		echo "· Of the grader: $$(tail -n 1 _build/grader.log)"
 	@echo "· Tests of the marks: a class of invented students for each exercise, right and wrong"
 	@pytest -n 2 --dist loadgroup tests/grader/test_grading.py
 	@echo "All tests passed."

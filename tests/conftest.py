@@ -1,6 +1,7 @@
 """What the tests of rnncore share: backends and devices, cells with random parameters, and layouts of sequences."""
 
 import dataclasses
+import signal
 from contextlib import contextmanager
 
 import numpy as np
@@ -15,6 +16,8 @@ from rnncore.testing import assert_close
 settings.register_profile("rnncore", derandomize=True, deadline=None, max_examples=50)
 settings.load_profile("rnncore")
 torch.set_num_threads(1)
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a shell's background jobs, and then in all they start
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 CUDA = torch.cuda.is_available()
 BACKENDS = ["numpy", "torch-cpu", *(["torch-cuda"] if CUDA else [])]

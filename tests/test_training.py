@@ -300,8 +300,6 @@ def test_a_killed_process_resumes(tmp_path):
 def test_ctrl_c_while_it_trains(tmp_path):
     path = tmp_path / "run.npz"
     code = f"""if True:
-        import signal
-        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
         from tests.test_training import train
         def tell(step, steps, loss):
             if step == 3:
