@@ -104,7 +104,8 @@ def _graded(batch: Batch, workers: Workers, students: list[str], asked: argparse
             if row.status != "graded":
                 tqdm.write(_line(row), file=sys.stdout)
     except KeyboardInterrupt:
-        print(f"\nInterrupted: {len(rows)} of {len(students)} are done, and saved. To go on: {asked.again}")
+        done = {row.student for row in rows} | batch.journal.written().intersection(students)
+        print(f"\nInterrupted: {len(done)} of {len(students)} are done, and saved. To go on: {asked.again}")
         return 130
     finally:
         table = batch.write_status()

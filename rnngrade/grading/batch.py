@@ -279,6 +279,10 @@ class _Journal:
         self.rows[row.student] = row
         self._append({"row": asdict(row)})
 
+    def written(self) -> set[str]:
+        """The students whose rows this run has written down."""
+        return {student for student, row in self.rows.items() if row.run == self._open_run}
+
     def end(self) -> None:
         """The run has come to its end."""
         self._append({"end": self._open_run})
