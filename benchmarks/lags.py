@@ -8,6 +8,7 @@ For each network, seed and learning rate: a new network for each lag, trained un
 import statistics
 import warnings
 from dataclasses import replace
+from operator import itemgetter
 
 import learning
 import numpy as np
@@ -90,7 +91,7 @@ def run(settings: dict, run: runs.Run) -> dict:
 def best(results: list[dict], network: str) -> tuple[float, list[int]] | None:
     """The learning rate with which the median network remembers longest (then all together), and the longest lag of
     each seed."""
-    found = runs.by_rate(results, {"network": network}, "longest")
+    found = runs.by_rate(results, {"network": network}, itemgetter("longest"))
     return max(found.items(), key=lambda rate: (statistics.median(rate[1]), sum(rate[1])), default=None)
 
 

@@ -59,12 +59,12 @@ def _write(path: Path, document: dict, table: Callable[[dict], str]) -> None:
     path.with_suffix(".md").write_text(table(document))
 
 
-def by_rate(results: Sequence[Run], chosen: Run, value: str) -> dict[float, list[Any]]:
-    """What came out of the chosen runs, in order of size, for each learning rate."""
+def by_rate(results: Sequence[Run], chosen: Run, value: Callable[[Run], Any]) -> dict[float, list[Any]]:
+    """The value of each chosen run, in order of size, for each learning rate."""
     found: dict[float, list[Any]] = {}
     for result in results:
         if chosen.items() <= result.items():
-            found.setdefault(result["rate"], []).append(result[value])
+            found.setdefault(result["rate"], []).append(value(result))
     return {rate: sorted(values) for rate, values in found.items()}
 
 

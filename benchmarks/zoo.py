@@ -50,8 +50,9 @@ def run(settings: dict, run: runs.Run) -> dict:
 
 def best(results: list[dict], cell: str, task: str) -> list[float] | None:
     """What is left from each seed at the learning rate with the smaller median."""
-    told = [r | {"left": float("inf") if r["left"] is None else r["left"]} for r in results]
-    found = runs.by_rate(told, {"cell": cell, "task": task}, "left")
+    found = runs.by_rate(
+        results, {"cell": cell, "task": task}, lambda run: float("inf") if run["left"] is None else run["left"]
+    )
     return min(found.values(), key=statistics.median, default=None)
 
 

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 
 from drawing.gates import Part, box, carousel, fork, gate, plus, times, vector, wire
 from drawing.parts import UNIT, canvas, write
-from drawing.style import INPUT, STATE
+from drawing.style import INK, INPUT, STATE
 
 LANE, LOW = 1.95, 0.5  # heights of the state's lane and of the input
 MIDDLE = 1.2
@@ -36,21 +36,22 @@ def _ends(ax: Axes) -> tuple[Part, Part, Part]:
 
 
 def _matrix(ax: Axes) -> None:
-    old, new, source = _ends(ax)
-    weigh, add, shape = box(ax, (1.45, LANE), "$U$"), plus(ax, (2.25, LANE)), box(ax, (3.1, LANE), "tanh")
-    for here, there in ((old, weigh), (weigh, add), (add, shape), (shape, new)):
-        wire(ax, here.right, there.left)
-    _enter(ax, source, add)
+    _through(ax, box(ax, (1.45, LANE), "$U$"), "tanh")
 
 
 def _diagonal(ax: Axes) -> None:
-    old, new, source = _ends(ax)
-    weigh, add, shape = times(ax, (1.45, LANE)), plus(ax, (2.25, LANE)), box(ax, (3.1, LANE), "ReLU")
-    for here, there in ((old, weigh), (weigh, add), (add, shape), (shape, new)):
-        wire(ax, here.right, there.left)
+    weigh = times(ax, (1.45, LANE))
     wire(ax, (1.45, MIDDLE + 0.12), weigh.bottom)
     write(ax, (1.45, MIDDLE - 0.08), "$u$")
-    _enter(ax, source, add)
+    _through(ax, weigh, "ReLU")
+
+
+def _through(ax: Axes, weigh: Part, activation: str) -> None:
+    """The old state weighed, the input added, and an activation of both."""
+    old, new, source = _ends(ax)
+    add, shape = plus(ax, (2.25, LANE)), box(ax, (3.1, LANE), activation)
+    carousel(ax, old, weigh, add, shape, new, color=INK, width=1.4)
+    wire(ax, source.right, (add.x, LOW), add.bottom)
 
 
 def _sum(ax: Axes) -> None:
@@ -72,11 +73,6 @@ def _average(ax: Axes) -> None:
     wire(ax, candidate.top, add.bottom)
     write(ax, (1.6, 1.6), "$z$", size=12, align="right")
     write(ax, (3.3, 1.6), "$1-z$", size=12, align="left")
-
-
-def _enter(ax: Axes, source: Part, add: Part) -> None:
-    """The input, straight to a sum."""
-    wire(ax, source.right, (add.x, LOW), add.bottom)
 
 
 def _hear(ax: Axes, source: Part, part: Part) -> None:
