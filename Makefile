@@ -15,7 +15,7 @@ export PIP_CONSTRAINT := constraints.txt
 export PIP_BUILD_CONSTRAINT := constraints.txt
 export JUPYTER_PLATFORM_DIRS := 1
 
-.PHONY: help book test exercises lab check serve lags zoo bench clean distclean
+.PHONY: help book test exercises lab check serve lags zoo variants bench clean distclean
 
 help: ## what there is to make
 	@sed -n 's/^\([a-z]*\):.*## /\1 /p' Makefile | while read -r name text; do printf '  make %-10s  %s\n' "$$name" "$$text"; done
@@ -71,6 +71,9 @@ lags: .venv/.has-test ## how long each network remembers (half an hour)
 
 zoo: .venv/.has-test ## every cell at the same size on three tasks (an hour or two)
 	@cd benchmarks && python zoo.py
+
+variants: .venv/.has-test ## the whole course under the arithmetic of other computers (about two hours)
+	@cd benchmarks && python variants.py --keep
 
 bench: .venv/.has-test ## speed and memory of rnncore beside torch.nn and torchrecurrent, on this machine
 	@python benchmarks/run.py
