@@ -9,7 +9,7 @@ from rnncore.optim import global_norm
 from rnncore.testing import directional_error
 from rnngrade.exercise import Draw, Exercise, Graded, Mistake, Output
 
-EPS = (0.1, 0.4, 0.05, 0.2, 0.3, 0.15)
+EPS = (0.1, 0.4, 0.25, 0.2, 0.3, 0.15)
 """Large enough for a one-sided difference to show, and for float32 to do."""
 
 
@@ -87,13 +87,17 @@ def _direction_arguments(draw: Draw) -> dict[str, Any]:
         return float(np.sum(r * Elman(W, U, _of_shape("b", b, (H,))).forward(xs, (h0,))[0]))
 
     function.__qualname__ = "function"
-    return {
-        "function": function,
-        "parameters": tuple(map(draw, shapes)),
-        "gradients": tuple(map(draw, shapes)),
-        "directions": tuple(map(draw, shapes)),
-        "eps": EPS[draw.case],
-    }
+    found = (0.0,)
+    while min(map(abs, found)) < 1:  # a slope of nearly nothing is nothing but rounding in float32
+        arguments = {
+            "function": function,
+            "parameters": tuple(map(draw, shapes)),
+            "gradients": tuple(map(draw, shapes)),
+            "directions": tuple(map(draw, shapes)),
+            "eps": EPS[draw.case],
+        }
+        found = _direction_oracle(**arguments)
+    return arguments
 
 
 class _Given:

@@ -42,7 +42,9 @@ def _mase_arguments(draw: Draw) -> dict[str, Any]:
     season, length = (draw.sizes["D"], draw.sizes["D"], draw.sizes["D"], 1)[draw.case], draw.sizes["T"]
     count = season + length
     actual, too_high = _values(draw, count, 5.0), _values(draw, count)
-    train = _values(draw, 2 * season + draw.sizes["B"] + 1, 5.0)
+    more = draw.sizes["B"] + 1
+    more += more == length  # as many errors of the forecast as of the naive one: sums would do for means
+    train = _values(draw, 2 * season + more, 5.0)
     # Forecasts too high on the average, a training part that rises: signs that are left in are seen in the result.
     too_high *= np.sign(too_high.mean())
     rises = np.mean(train[season:] - train[:-season]) > 0

@@ -56,7 +56,7 @@ def _products_oracle(hs: Any, U: Any) -> tuple[Any, Any]:
 
 
 def _matrix(draw: Draw) -> dict[str, Any]:
-    """Largest eigenvalues of all kinds: complex, with a small real part; negative; and far below the norm."""
+    """Largest eigenvalues of all kinds: complex, with a small real part; negative; far below the norm; found last."""
     A = draw("H H")
     if draw.case == 0:
         A = A - A.T + 0.1 * draw("H H")
@@ -64,6 +64,9 @@ def _matrix(draw: Draw) -> dict[str, Any]:
         A = A - 2.5 * np.eye(len(A))
     elif draw.case == 2:
         A = A + 3 * np.triu(np.abs(draw("H H")), 1)
+    else:  # the eigenvalues of a triangular matrix stand on its diagonal, and are found in that order
+        diagonal = np.diag(A)
+        A = np.triu(A, 1) + np.diag(diagonal[np.argsort(np.abs(diagonal))])
     return {"A": A, "radius": (0.9, 1.5, 0.5, 1.2)[draw.case]}
 
 

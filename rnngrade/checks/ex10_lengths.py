@@ -33,8 +33,19 @@ def _last_oracle(hs: Any, lengths: Any, h0: Any) -> Any:
     return h0
 
 
+def _shuffled(draw: Draw) -> np.ndarray:
+    """Lengths; in case 1 such that sorting by their order twice changes something: it differs from its inverse."""
+    lengths = _lengths(draw)
+    if draw.case == 1:
+        order = np.argsort(-lengths, kind="stable")
+        while (order[order] == np.arange(len(order))).all():
+            lengths = draw.rng.permutation(lengths)
+            order = np.argsort(-lengths, kind="stable")
+    return lengths
+
+
 def _packed_arguments(draw: Draw) -> dict[str, Any]:
-    packing = Packing.of("pack", draw.sizes["T"], draw.sizes["B"], _lengths(draw), reverse=False)
+    packing = Packing.of("pack", draw.sizes["T"], draw.sizes["B"], _shuffled(draw), reverse=False)
     order = np.arange(draw.sizes["B"]) if packing.order is None else packing.order
     packed = packing.pack(draw("T B D"))
     weights = {"W": draw("D H"), "U": draw("H H"), "b": draw("H")}
@@ -197,7 +208,7 @@ MASKED_LOSS = Graded(
 
 PACK = Graded(
     name="pack",
-    arguments=lambda draw: {"xs": draw("T B D"), "lengths": _lengths(draw)},
+    arguments=lambda draw: {"xs": draw("T B D"), "lengths": _shuffled(draw)},
     oracle=_pack_oracle,
     outputs=(Output("packed", "steps D", 2.5), Output("sizes", "T", 1), Output("order", "B", 1)),
     mistakes=(
