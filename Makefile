@@ -21,13 +21,15 @@ help: ## what there is to make
 	@sed -n 's/^\([a-z]*\):.*## /\1 /p' Makefile | while read -r name text; do printf '  make %-10s  %s\n' "$$name" "$$text"; done
 
 # The matrices of the chapters are small: a second thread for each product costs more than it brings.
+book: export OPENBLAS_NUM_THREADS = 1
 book: .venv/.has-book _build/.code ## run every chapter and build the book: _build/html/index.html
-	@echo "· Running the chapters and building the book"
+	@echo "· Running the chapters"
+	@python book/execute.py || { $(call stop,a chapter does not run to its end, as shown above); }
+	@echo "· Building the book"
 	@[ -e _build/.built ] || rm -rf _build/.doctrees # a page that was read once does not warn again
 	@rm -f _build/.built
-	@{ OPENBLAS_NUM_THREADS=1 jupyter-book build -W -n --keep-going . 2>&1 >&3 | sed -u '/TCP without encryption/d' >&2; } 3>&1 | \
-		sed -un 's|.*/\(book/.*: Executed notebook in .* seconds\).*|  \1|p' || \
-		{ $(call stop,the book has the errors or warnings shown above); }
+	@jupyter-book build -W -n --keep-going . > _build/book.log 2>&1 || \
+		{ cat _build/book.log >&2; $(call stop,the book has the errors or warnings shown above); }
 	@touch _build/.built
 	@echo "The book is at $(CURDIR)/_build/html/index.html"
 

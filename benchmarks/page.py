@@ -1,6 +1,6 @@
 """Runs a chapter's cells in this process, and writes down each comparison that it asserts and each number it quotes.
 
-    python page.py ../book/06-lstm.md    # prints one line of JSON
+python page.py ../book/06-lstm.md    # prints one line of JSON
 """
 
 import ast
@@ -17,10 +17,9 @@ from typing import Any
 
 os.environ.setdefault("MPLBACKEND", "agg")
 import jupytext
+import nudge
 import numpy as np
 from IPython.core.interactiveshell import InteractiveShell
-
-import nudge
 
 GLUED = "application/papermill.record/text/plain"
 _SIGNS = {ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.Eq: "=="}
@@ -76,14 +75,14 @@ class Watch(ast.NodeTransformer):
     def __init__(self) -> None:
         self.inside = 0
 
-    def visit_Assert(self, node: ast.Assert) -> ast.Expr:  # noqa: N802
+    def visit_Assert(self, node: ast.Assert) -> ast.Expr:
         text = ast.unparse(node.test)
         self.inside += 1
         test = self.visit(node.test)
         self.inside -= 1
         return ast.Expr(ast.Call(ast.Name("_holds_", ast.Load()), [ast.Constant(text), test], []))
 
-    def visit_Compare(self, node: ast.Compare) -> ast.expr:  # noqa: N802
+    def visit_Compare(self, node: ast.Compare) -> ast.expr:
         if not self.inside or not all(type(op) in _SIGNS for op in node.ops):
             return node
         text = ast.unparse(node)

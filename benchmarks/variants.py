@@ -67,7 +67,10 @@ def jobs(pages: list[str], rest: bool) -> Iterator[tuple[str, Any]]:
     for page in pages:
         yield page, lambda variant, page=page: run_page(page, variant)
     for name in SOLUTIONS if rest else []:
-        yield f"solutions/{name}", lambda v, n=name: run_command([sys.executable, "-m", "nudge", f"solutions/{n}.py"], v)
+        yield (
+            f"solutions/{name}",
+            lambda v, n=name: run_command([sys.executable, "-m", "nudge", f"solutions/{n}.py"], v),
+        )
     for path in TRAINING if rest else []:
         command = [sys.executable, "-m", "pytest", "-p", "nudge", "-q", "-x", path]
         yield path, lambda variant, command=command: run_command(command, variant)
