@@ -14,6 +14,8 @@ import nbformat
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_raw_cell
 
+from tests.grader.slowness import SLOWNESS
+
 __all__ = ["CASES", "MARKER", "Case"]
 
 ALL = ("cross_entropy", "step_backward", "bptt", "readout_backward", "gradient_descent")
@@ -480,7 +482,7 @@ CASES = [
         wrapped(around="while True:\n    pass"),
         lost=("bptt",),
         status="partly graded",
-        says=("check-bptt: the time limit of 6 s for a cell was met",),
+        says=(f"check-bptt: the time limit of {6 * SLOWNESS} s for a cell was met",),
         feedback=("KeyboardInterrupt",),
     ),
     Case(
@@ -488,28 +490,29 @@ CASES = [
         wrapped(before="while True: pass"),
         lost=("bptt",),
         status="partly graded",
-        says=("bptt: the time limit of 6 s for a cell was met",),
+        says=(f"bptt: the time limit of {6 * SLOWNESS} s for a cell was met",),
     ),
     Case(
         "swallows-interrupts",
         answer(SWALLOWS),
         lost=("bptt",),
         status="partly graded",
-        says=("check-bptt: the time limit of 6 s for a cell was met",),
+        says=(f"check-bptt: the time limit of {6 * SLOWNESS} s for a cell was met",),
     ),
     Case(
         "too-slow-in-all",
         edited(
             lambda notebook: [
                 notebook.cells.insert(
-                    notebook.cells.index(cell(notebook, "bptt")), new_code_cell("import time\ntime.sleep(2.8)")
+                    notebook.cells.index(cell(notebook, "bptt")),
+                    new_code_cell(f"import time\ntime.sleep({2.8 * SLOWNESS})"),
                 )
                 for _ in range(8)
             ]
         ),
         lost=("bptt", "readout_backward", "gradient_descent"),
         status="partly graded",
-        says=("the time limit of 20 s for the whole notebook was met",),
+        says=(f"the time limit of {20 * SLOWNESS} s for the whole notebook was met",),
     ),
     # what takes too much
     Case(
@@ -613,7 +616,13 @@ CASES = [
         says=("sent what no notebook sends",),
     ),
     Case("garbage", answer(GARBAGE), lost=("bptt",), status="partly graded", says=("sent what no notebook sends",)),
-    Case("flood", answer(FLOOD), lost=("bptt",), status="partly graded", says=("check-bptt: the time limit of 6 s",)),
+    Case(
+        "flood",
+        answer(FLOOD),
+        lost=("bptt",),
+        status="partly graded",
+        says=(f"check-bptt: the time limit of {6 * SLOWNESS} s",),
+    ),
     Case("practises", added("print('told', check.bptt(lambda *a: None))", after="bptt"), feedback=("told 0.0",)),
     Case(
         "asks-within",

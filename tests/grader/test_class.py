@@ -19,6 +19,7 @@ from traitlets.config import Config
 
 from rnngrade.sandbox.box import why_no_sandbox
 from tests.grader.course import Course
+from tests.grader.slowness import LONG, SLOWNESS
 from tests.grader.submissions import CASES, Case
 from tests.grader.test_hostile import LIMITS, E, hand_in
 
@@ -68,7 +69,7 @@ def journalled(course: Course) -> list[str]:
 
 
 def wait_for_rows(course: Course, count: int, run: "subprocess.Popen[str]") -> None:
-    end = time.monotonic() + 60
+    end = time.monotonic() + LONG
     while len(journalled(course)) < count:
         assert run.poll() is None
         assert time.monotonic() < end
@@ -101,7 +102,7 @@ def test_class_of_forty_interrupted_and_taken_up_again(tmp_path: Path) -> None:
     run = started(course, "-j", "2")
     wait_for_rows(course, 8, run)
     os.killpg(run.pid, signal.SIGINT)
-    said, _ = run.communicate(timeout=30)
+    said, _ = run.communicate(timeout=LONG)
     assert run.returncode == 130, said
     first = journalled(course)
     assert f"Interrupted: {len(first)} of 40 are done, and saved." in said
@@ -123,7 +124,7 @@ def test_class_of_forty_interrupted_and_taken_up_again(tmp_path: Path) -> None:
         row = course.rows()[case.name]
         lost = sum(E[name].points for name in case.lost)
         assert (row.status, row.score) == (case.status, E.points - lost), (case.name, row)
-    end = time.monotonic() + 10
+    end = time.monotonic() + 10 * SLOWNESS
     while ours(course) and time.monotonic() < end:
         time.sleep(0.1)
     assert ours(course) == []
@@ -134,7 +135,7 @@ def test_two_at_a_time_are_one_too_many(course: Course) -> None:
     with started(course) as run:
         wait_for_rows(course, 1, run)
         assert "03_bptt is being graded by another rnngrade autograde" in course.rnngrade("autograde", E.name, code=1)
-        run.communicate(timeout=60)
+        run.communicate(timeout=LONG)
     assert run.returncode == 0
     assert course.rows().keys() == {"all-right", "negative", "endless"}
 

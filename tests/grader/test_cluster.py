@@ -20,6 +20,7 @@ from rnngrade.grading.workers import Unfit, _graded
 from rnngrade.sandbox.box import why_no_sandbox
 from rnngrade.solutions import solution_source, wrong_source
 from tests.grader.course import ROOT, Answers, Course
+from tests.grader.slowness import LONG
 
 pytestmark = pytest.mark.skipif(bool(why_no_sandbox()), reason=why_no_sandbox())
 
@@ -125,7 +126,7 @@ def graded(
 
 def finished(run: "subprocess.Popen[str]", code: int = 0) -> str:
     """What it printed, once it has ended."""
-    said, _ = run.communicate(timeout=60)
+    said, _ = run.communicate(timeout=LONG)
     assert run.returncode == code, said
     assert "Traceback" not in said
     return said
@@ -148,7 +149,7 @@ def worker_above(process: int, workers: set[int]) -> int:
     return process
 
 
-def until(condition: Callable[[], object], seconds: float = 20) -> None:
+def until(condition: Callable[[], object], seconds: float = LONG) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end

@@ -20,6 +20,7 @@ from rnngrade.checks import exercise
 from rnngrade.sandbox.box import why_no_sandbox
 from rnngrade.solutions import solution_source, wrong_source
 from tests.grader.course import ROOT, Answers, Course
+from tests.grader.slowness import LONG
 
 pytestmark = pytest.mark.skipif(bool(why_no_sandbox()), reason=why_no_sandbox())
 
@@ -91,7 +92,7 @@ def start(course: Course, *arguments: str) -> "subprocess.Popen[str]":
 
 def finished(run: "subprocess.Popen[str]") -> str:
     """What it printed, once it has ended."""
-    said, _ = run.communicate(timeout=60)
+    said, _ = run.communicate(timeout=LONG)
     assert run.returncode == 0, said
     return said
 
