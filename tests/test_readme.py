@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from nbgrader.apps.nbgraderapp import NbGraderApp
 
-from rnncore import tree
+from rnncore import CELLS, tree
 from rnncore.testing import check_gradients
 from rnngrade.checks import exercise, exercise_names
 from rnngrade.command import _parser
@@ -93,6 +93,20 @@ def test_command_exists(command: str) -> None:
 @pytest.mark.parametrize("path", [code for code in INLINE if re.fullmatch(r"(?!torch)[\w./-]*[./][\w./-]+", code)])
 def test_path_is_there(path: str) -> None:
     assert exists(path.replace("NN-topic", "[0-9]*").replace("NN_topic", "[0-9]*"))
+
+
+def test_counts_are_those_of_what_is_there() -> None:
+    exercises = [exercise(name) for name in exercise_names()]
+    mistakes = sum(len(graded.mistakes) for e in exercises for graded in e)
+    chapters = len(list((ROOT / "book").glob("[0-9]*.md")))
+    text = " ".join(PROSE.split())
+    for said in (
+        f"So far there are {chapters} chapters",
+        f"{sum(len(list(e)) for e in exercises)} functions to write, and {mistakes} mistakes",
+        f"has {len(CELLS)} cells",
+        f"runs {chapters} chapters",
+    ):
+        assert said in text
 
 
 def test_two_commands_come_first() -> None:
