@@ -15,7 +15,7 @@ export PIP_CONSTRAINT := constraints.txt
 export PIP_BUILD_CONSTRAINT := constraints.txt
 export JUPYTER_PLATFORM_DIRS := 1
 
-.PHONY: help book test exercises lab check serve lags zoo variants bench clean distclean
+.PHONY: help book pdf test exercises lab check serve lags zoo variants bench clean distclean
 
 help: ## what there is to make
 	@sed -n 's/^\([a-z]*\):.*## /\1 /p' Makefile | while read -r name text; do printf '  make %-10s  %s\n' "$$name" "$$text"; done
@@ -32,6 +32,12 @@ book: .venv/.has-book _build/.code ## run every chapter and build the book: _bui
 		{ cat _build/book.log >&2; $(call stop,the book has the errors or warnings shown above); }
 	@touch _build/.built
 	@echo "The book is at $(CURDIR)/_build/html/index.html"
+
+pdf: book .venv/.has-test ## the book as one PDF: _build/book.pdf (wants Chromium)
+	@echo "· Printing"
+	@jupyter-book build --builder singlehtml . > _build/pdf.log 2>&1 || { cat _build/pdf.log >&2; exit 1; }
+	@python book/paper.py _build/singlehtml/book/index.html _build/book.pdf
+	@echo "The PDF is at $(CURDIR)/_build/book.pdf"
 
 test: .venv/.has-test ## all tests, quick ones first
 	@echo "· Style: ruff"
