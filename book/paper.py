@@ -1,6 +1,6 @@
 """`make pdf`: the book as one PDF, printed by Chromium from the one long page that Sphinx makes of it.
 
-    python book/paper.py _build/singlehtml/book/index.html _build/book.pdf
+python book/paper.py _build/singlehtml/book/index.html _build/book.pdf
 """
 
 import shutil

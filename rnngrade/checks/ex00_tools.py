@@ -87,17 +87,17 @@ def _direction_arguments(draw: Draw) -> dict[str, Any]:
         return float(np.sum(r * Elman(W, U, _of_shape("b", b, (H,))).forward(xs, (h0,))[0]))
 
     function.__qualname__ = "function"
-    found = (0.0,)
+    eps, found = EPS[draw.case], (0.0,)
     while min(map(abs, found)) < 1:  # a slope of nearly nothing is nothing but rounding in float32
-        arguments = {
-            "function": function,
-            "parameters": tuple(map(draw, shapes)),
-            "gradients": tuple(map(draw, shapes)),
-            "directions": tuple(map(draw, shapes)),
-            "eps": EPS[draw.case],
-        }
-        found = _direction_oracle(**arguments)
-    return arguments
+        parameters, gradients, directions = (tuple(map(draw, shapes)) for _ in range(3))
+        found = _direction_oracle(function, parameters, gradients, directions, eps)
+    return {
+        "function": function,
+        "parameters": parameters,
+        "gradients": gradients,
+        "directions": directions,
+        "eps": eps,
+    }
 
 
 class _Given:
