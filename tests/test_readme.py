@@ -1,4 +1,4 @@
-"""The README's commands exist, its paths are there, and what it shows of a check is what the check says."""
+"""Commands of README and CONTRIBUTING exist, their paths are there, and what is shown of a check is what it says."""
 
 import importlib.util
 import json
@@ -8,8 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from nbgrader.apps.nbgraderapp import NbGraderApp
 
+import rnncore
 from rnncore import CELLS, tree
 from rnncore.testing import check_gradients
 from rnngrade.checks import exercise, exercise_names
@@ -21,7 +23,8 @@ from tests.grader.course import ROOT
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", TEXT, re.DOTALL | re.MULTILINE)
 PROSE = re.sub(r"^```.*?^```", "", TEXT, flags=re.DOTALL | re.MULTILINE)
-INLINE = re.findall(r"`([^`]+)`", PROSE)
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")  # has no blocks of code
+INLINE = re.findall(r"`([^`]+)`", PROSE + CONTRIBUTING)
 TARGETS = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
 MADE = {line.strip().strip("/") for line in (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()}
 
@@ -93,6 +96,23 @@ def test_command_exists(command: str) -> None:
 @pytest.mark.parametrize("path", [code for code in INLINE if re.fullmatch(r"(?!torch)[\w./-]*[./][\w./-]+", code)])
 def test_path_is_there(path: str) -> None:
     assert exists(path.replace("NN-topic", "[0-9]*").replace("NN_topic", "[0-9]*"))
+
+
+def test_links_lead_to_files() -> None:
+    linked = re.findall(r"\]\(([^):]+)\)", PROSE + CONTRIBUTING)
+    assert "CONTRIBUTING.md" in linked
+    assert [path for path in linked if not (ROOT / path).is_file()] == []
+
+
+def test_contributing_has_no_block_that_nothing_checks() -> None:
+    assert "```" not in CONTRIBUTING
+
+
+def test_citation_and_changelog_know_the_version() -> None:
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
+    assert (cited["title"], cited["version"]) == (config["title"], rnncore.__version__)
+    assert f"## [{rnncore.__version__}]" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
 
 
 def test_counts_are_those_of_what_is_there() -> None:
