@@ -5,7 +5,6 @@ formula), or somebody else's (its paragraph cites the source). All others come f
 """
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,7 +19,6 @@ NOT_TEXT = re.compile(
 )
 SAID_OF_PAGES = re.compile(r"\b[Cc]hapters? \d+(?:(?:,| and| to) \d+)*|\b(?:1[789]|20)\d\d\b|\b\d\d_\w+")
 NUMBER = re.compile(r"(?<![\w.])(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:[\s\u00a0\u202f]?%)?(?!\w)")
-TYPED = {"03-bptt", "08-zoo", "09-deep-bidirectional", "12-regularisation"}
 SMALL = 12  # whole numbers up to it are counts that a sentence may need: two halves, step 3
 
 
@@ -51,17 +49,7 @@ def _captions(head: str) -> str:
     return "\n\n".join(["", *parts, ""])
 
 
-def chapters() -> Iterator:
-    for path in CHAPTERS:
-        marks = (
-            [pytest.mark.xfail(reason="its numbers are not yet put in by the page", strict=False)]
-            if path.stem in TYPED
-            else []
-        )
-        yield pytest.param(path, id=path.stem, marks=marks)
-
-
-@pytest.mark.parametrize("path", list(chapters()))
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
 def test_no_measured_number_is_typed(path: Path) -> None:
     assert typed(path.read_text(encoding="utf-8")) == []
 
