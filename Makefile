@@ -36,7 +36,7 @@ book: .venv/.has-book _build/.code ## run every chapter and build the book: _bui
 pdf: book .venv/.has-test ## the book as one PDF: _build/book.pdf (wants Chromium)
 	@echo "· Printing"
 	@jupyter-book build --builder singlehtml . > _build/pdf.log 2>&1 || { cat _build/pdf.log >&2; exit 1; }
-	@python book/paper.py _build/singlehtml/book/index.html _build/book.pdf
+	@python book/paper.py _build/singlehtml _build/book.pdf
 	@echo "The PDF is at $(CURDIR)/_build/book.pdf"
 
 test: .venv/.has-test ## all tests, quick ones first

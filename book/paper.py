@@ -1,6 +1,6 @@
 """`make pdf`: the book as one PDF, printed by Chromium from the one long page that Sphinx makes of it.
 
-python book/paper.py _build/singlehtml/book/index.html _build/book.pdf
+python book/paper.py _build/singlehtml _build/book.pdf
 """
 
 import shutil
@@ -22,13 +22,22 @@ MARGINS = {"top": "18mm", "bottom": "18mm", "left": "16mm", "right": "16mm"}
 NUMBER = '<div style="font-size: 8px; width: 100%; text-align: center"><span class="pageNumber"></span></div>'
 
 
-def paper(page: Path, made: Path) -> None:
-    """Print a page of HTML, its equations typeset and its folded parts open."""
+BROKEN = """() => [
+    ...[...document.images].filter(i => i.complete && !i.naturalWidth && !i.hidden).map(i => `no picture: ${i.alt}`),
+    ...[...document.querySelectorAll('.math')].filter(e => !e.querySelector('mjx-container')).map(e => e.textContent),
+    ...document.styleSheets.length < 5 ? ['the style sheets'] : [],
+]"""
+
+
+def paper(folder: Path, made: Path) -> None:
+    """Print Sphinx's one page, its equations typeset and its folded parts open; exit where something did not load."""
     from playwright.sync_api import sync_playwright
 
     chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if chromium is None:
         sys.exit("make pdf wants Chromium: apt install chromium")
+    page = folder / "whole.html"
+    shutil.copy(folder / "book" / "index.html", page)  # its links are those of a page that lies here
     with sync_playwright() as session:
         browser = session.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
         tab = browser.new_page(color_scheme="light")
@@ -37,10 +46,14 @@ def paper(page: Path, made: Path) -> None:
         tab.evaluate("async () => { await window.MathJax?.startup?.promise }")
         tab.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
         tab.evaluate("document.documentElement.dataset.theme = 'light'")
+        if broken := tab.evaluate(BROKEN):
+            sys.exit(f"not in the PDF: {broken[:5]}")
         tab.add_style_tag(content=PRINTED)
+        tab.evaluate("document.querySelector('h1').style.breakBefore = 'auto'")
         tab.pdf(
             path=made,
             format="A4",
+            scale=0.75,  # a line of code is 88 characters long
             margin=MARGINS,
             print_background=True,
             display_header_footer=True,
