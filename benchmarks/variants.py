@@ -158,32 +158,27 @@ def main() -> None:
     parser.add_argument("--pages", nargs="*", default=None, choices=PAGES, help="chapters only, these")
     parser.add_argument("--variants", nargs="*", default=list(VARIANTS), choices=list(VARIANTS))
     parser.add_argument("-j", type=int, default=os.cpu_count(), help="processes at a time")
-    parser.add_argument("--keep", action="store_true", help="write the table to results/")
+    parser.add_argument("--keep", action="store_true", help="write the table to results/, page by page")
     parser.add_argument("--dump", type=Path, help="write everything that was found to this file")
     asked = parser.parse_args()
     work = [(n, v, job) for n, job in jobs(asked.pages or PAGES, asked.pages is None) for v in asked.variants]
+    head = machine.described() | {"numpy": version("numpy"), "variants": asked.variants}
     found: dict[str, dict[str, Any]] = {}
-
-    def one(item: tuple[str, str, Any]) -> None:
-        name, variant, job = item
-        result = job(variant)
-        found.setdefault(name, {})[variant] = result
-        print(f"{name:24} {variant:12} {'FAILED' if _bad(result) else 'ok'}", flush=True)
-
     with ThreadPoolExecutor(asked.j) as pool:
-        list(pool.map(one, work))
-    ordered = {name: {v: found[name][v] for v in asked.variants} for name in dict.fromkeys(n for n, _, _ in work)}
-    if asked.dump:
-        asked.dump.write_text(json.dumps(ordered))
-    document = machine.described() | {"numpy": version("numpy"), "variants": asked.variants}
-    document["pages"] = {name: summary(results) for name, results in ordered.items()}
+        for (name, variant, _), result in zip(work, pool.map(lambda item: item[2](item[1]), work), strict=True):
+            found.setdefault(name, {})[variant] = result
+            print(f"{name:24} {variant:12} {'FAILED' if _bad(result) else 'ok'}", flush=True)
+            if len(found[name]) == len(asked.variants):
+                document = head | {"pages": {page: summary(results) for page, results in found.items()}}
+                if asked.keep:
+                    machine.write("variants", document, report(document))
+                if asked.dump:
+                    asked.dump.write_text(json.dumps(found))
     for name, summed in document["pages"].items():
         for variant, failed in summed["failed"].items():
             for what in failed:
                 print(f"\n{name}, {variant}: {what}")
     print("\nLess room than three standard deviations:", *tight(document), sep="\n  ")
-    if asked.keep:
-        (FOLDER / "results" / "variants.md").write_text(report(document), encoding="utf-8")
     sys.exit(any(summed["failed"] for summed in document["pages"].values()))
 
 
