@@ -50,7 +50,7 @@ test: .venv/.has-test ## all tests, quick ones first
 	@echo "· Tests of the grader: hostile students, large classes, clusters, other courses; beside them the book"
 	@mkdir -p _build
 	@pytest --ignore=tests/grader/test_grading.py tests/grader > _build/grader.log 2>&1 & grader=$$!; \
-		{ $(MAKE) book && echo "· Tests of the book" && pytest -n 2 --dist loadscope tests/test_book.py; } || \
+		{ $(MAKE) book && echo "· Tests of the book" && pytest -n 2 --dist loadgroup tests/test_book.py; } || \
 		{ kill $$grader; exit 1; }; \
 		wait $$grader || { cat _build/grader.log; exit 1; }; \
 		echo "· Of the grader: $$(tail -n 1 _build/grader.log)"

@@ -22,8 +22,14 @@ CHAPTERS = [page for page in PAGES if Path(page).name[0].isdigit()]
 HEADINGS = ["What goes wrong", "Exercise", "Summary", "Further reading"]
 PHONE = {"width": 390, "height": 844}
 
-pages = pytest.mark.parametrize("page", PAGES)
-chapters = pytest.mark.parametrize("page", CHAPTERS)
+
+def each(names: list[str]) -> list:
+    """Pages as parameters; all tests of a page run in one process, which reads it once."""
+    return [pytest.param(name, marks=pytest.mark.xdist_group(name), id=name) for name in names]
+
+
+pages = pytest.mark.parametrize("page", each(PAGES))
+chapters = pytest.mark.parametrize("page", each(CHAPTERS))
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -35,6 +41,11 @@ def _built() -> None:
 @cache
 def soup(path: Path) -> BeautifulSoup:
     return BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
+
+
+@cache
+def anchors(path: Path) -> set[str]:
+    return {tag["id"] for tag in soup(path).find_all(id=True)}
 
 
 def source(page: str) -> Path:
@@ -71,7 +82,7 @@ def test_links_resolve(page: str) -> None:
             continue
         target = (path.parent / unquote(url.path)).resolve() if url.path else path
         fragment = unquote(url.fragment)
-        if not target.is_file() or (fragment and target.suffix == ".html" and not soup(target).find(id=fragment)):
+        if not target.is_file() or (fragment and target.suffix == ".html" and fragment not in anchors(target)):
             broken.append(link)
     assert not broken
 
@@ -182,7 +193,7 @@ def browser() -> Iterator:
         browser.close()
 
 
-@pytest.fixture(scope="module", params=PAGES)
+@pytest.fixture(scope="module", params=each(PAGES))
 def seen(request: pytest.FixtureRequest, browser) -> Iterator[SimpleNamespace]:
     """A page opened on a phone without network, and what it asked for and complained of."""
     requests, errors = [], []
