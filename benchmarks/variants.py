@@ -38,7 +38,7 @@ VARIANTS: dict[str, dict[str, str]] = {
     **{f"nudge {k}": {"RNNCORE_NUDGE": str(k)} for k in (1, 2, 3)},
     **{f"seed {k}": {"RNNCORE_SEED": str(k)} for k in (1, 2, 3)},
 }
-ROOM = 3.0
+ROOM, MOST = 3.0, 1000.0
 
 
 def environment(variant: str) -> dict[str, str]:
@@ -84,10 +84,10 @@ def room(entries: list[dict[str, Any]]) -> dict[str, Any]:
     nearest = [min(entry["sides"], key=lambda s: signs[entry["sign"]] * (s[1] - s[0])) for entry in entries]
     sides = np.array(nearest)
     distance = signs[entries[0]["sign"]] * (sides[:, 1] - sides[:, 0])
-    spread = distance.std(ddof=1) if len(distance) > 1 else 0.0
-    room = float(distance.mean() / spread) if spread > 0 else np.inf
+    spread = float(distance.std(ddof=1)) if np.isfinite(distance).all() and len(distance) > 1 else 0.0
+    room = float(distance.mean() / spread) if spread > 0 else MOST
     ranges = [[float(side.min()), float(side.max())] for side in sides.T]
-    return {"left": ranges[0], "right": ranges[1], "least": float(distance.min()), "room": min(room, 1e6)}
+    return {"left": ranges[0], "right": ranges[1], "least": float(distance.min()), "room": min(room, MOST)}
 
 
 def summary(found: dict[str, dict[str, Any]]) -> dict[str, Any]:
@@ -119,7 +119,8 @@ def report(document: dict[str, Any]) -> str:
         f"{measured_on(document)} Made by `make variants`: {', '.join(document['variants'])}.",
         "",
         "Room is the mean distance to the bound in standard deviations over all variants, seeds among them. "
-        "“least” is the smallest distance in any of them; below 0 the assertion failed there.",
+        "“least” is the smallest distance in any of them; below 0 the assertion failed there. "
+        "“–”: over 1,000, or no spread.",
     ]
     for page, summed in document["pages"].items():
         lines += ["", f"## {page}", ""]
@@ -130,7 +131,12 @@ def report(document: dict[str, Any]) -> str:
             lines += ["| asserted (cell: comparison) | left | right | least | room |", "|:--|--:|--:|--:|--:|"]
             for key, made in summed["asserted"].items():
                 text = key.replace("|", "\\|")
-                numbers = [_range(made["left"]), _range(made["right"]), f"{made['least']:.3g}", f"{made['room']:.1f}"]
+                numbers = [
+                    _range(made["left"]),
+                    _range(made["right"]),
+                    f"{made['least']:.3g}",
+                    f"{made['room']:.1f}" if made["room"] < MOST else "–",
+                ]
                 lines.append(f"| `{text}` | {' | '.join(numbers)} |")
         if summed["quoted"]:
             lines += ["", "| quoted | range |", "|:--|:--|"]
