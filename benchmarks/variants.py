@@ -1,7 +1,7 @@
 """`make variants`: every chapter, solution and training test under other arithmetic, as other computers have it.
 
     python variants.py                                   # all of it; about an hour and a half on two cores
-    python variants.py --pages 06-lstm 10-lengths        # some chapters
+    python variants.py --pages 06-lstm 10-lengths        # some of it
     python variants.py --variants Haswell "nudge 1"      # some variants
 
 An assertion that compares numbers is kept with both sides; its room is the distance to its bound. Over the variants,
@@ -13,11 +13,11 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import machine
 import numpy as np
@@ -62,18 +62,26 @@ def run_command(command: list[str], variant: str) -> dict[str, Any]:
     return {"error": error, "failed": [], "asserted": {}, "quoted": {}, "printed": []}
 
 
-def jobs(pages: list[str], rest: bool) -> Iterator[tuple[str, Any]]:
-    """What is to be run: name → a function of the variant."""
-    for page in pages:
-        yield page, lambda variant, page=page: run_page(page, variant)
-    for name in SOLUTIONS if rest else []:
-        yield (
-            f"solutions/{name}",
-            lambda v, n=name: run_command([sys.executable, "-m", "nudge", f"solutions/{n}.py"], v),
-        )
-    for path in TRAINING if rest else []:
-        command = [sys.executable, "-m", "pytest", "-p", "nudge", "-q", "-x", path]
-        yield path, lambda variant, command=command: run_command(command, variant)
+Job: TypeAlias = Callable[[str], dict[str, Any]]  # what a run under a variant gave
+
+
+def jobs() -> dict[str, Job]:
+    """All that can be run: chapters, solutions, files of tests."""
+
+    def solution(name: str) -> Job:
+        return lambda variant: run_command([sys.executable, "-m", "nudge", f"solutions/{name}.py"], variant)
+
+    def tests(path: str) -> Job:
+        # Those with a process of their own, which is not nudged, compare it with this one.
+        alone = "not killed_process and not ctrl_c_while"
+        command = [sys.executable, "-m", "pytest", "-p", "nudge", "-q", path, "-k", alone]
+        return lambda variant: run_command(command, variant)
+
+    return {
+        **{page: lambda variant, page=page: run_page(page, variant) for page in PAGES},
+        **{f"solutions/{name}": solution(name) for name in SOLUTIONS},
+        **{path: tests(path) for path in TRAINING},
+    }
 
 
 def room(entries: list[dict[str, Any]]) -> dict[str, Any]:
@@ -161,23 +169,30 @@ def tight(document: dict[str, Any]) -> list[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pages", nargs="*", default=None, choices=PAGES, help="chapters only, these")
+    every = jobs()
+    parser.add_argument("--pages", nargs="*", default=list(every), choices=list(every), help="these only")
     parser.add_argument("--variants", nargs="*", default=list(VARIANTS), choices=list(VARIANTS))
     parser.add_argument("-j", type=int, default=os.cpu_count(), help="processes at a time")
-    parser.add_argument("--keep", action="store_true", help="write the table to results/, page by page")
+    parser.add_argument("--keep", action="store_true", help="write the table to results/; other pages stay")
     parser.add_argument("--dump", type=Path, help="write everything that was found to this file")
     asked = parser.parse_args()
-    work = [(n, v, job) for n, job in jobs(asked.pages or PAGES, asked.pages is None) for v in asked.variants]
-    head = machine.described() | {"numpy": version("numpy"), "variants": asked.variants}
+    work = [(name, variant) for name in asked.pages for variant in asked.variants]
+    document = machine.described() | {"numpy": version("numpy"), "variants": asked.variants, "pages": {}}
+    path = machine.RESULTS / f"{machine.name_of('variants', document)}.json"
+    kept = json.loads(path.read_text()) if asked.keep and path.exists() else {}
+    old = kept.get("pages", {}) if kept.get("variants") == asked.variants else {}
     found: dict[str, dict[str, Any]] = {}
     with ThreadPoolExecutor(asked.j) as pool:
-        for (name, variant, _), result in zip(work, pool.map(lambda item: item[2](item[1]), work), strict=True):
+        results = pool.map(lambda item: every[item[0]](item[1]), work)
+        for (name, variant), result in zip(work, results, strict=True):
             found.setdefault(name, {})[variant] = result
             print(f"{name:24} {variant:12} {'FAILED' if _bad(result) else 'ok'}", flush=True)
             if len(found[name]) == len(asked.variants):
-                document = head | {"pages": {page: summary(results) for page, results in found.items()}}
+                document["pages"][name] = summary(found[name])
                 if asked.keep:
-                    machine.write("variants", document, report(document))
+                    merged = old | document["pages"]
+                    whole = document | {"pages": {page: merged[page] for page in every if page in merged}}
+                    machine.write("variants", whole, report(whole))
                 if asked.dump:
                     asked.dump.write_text(json.dumps(found))
     for name, summed in document["pages"].items():
