@@ -4,12 +4,12 @@ jupytext makes a notebook of the solution, nbgrader takes the answers out. The s
 """
 
 import argparse
-import subprocess
-import sys
 from pathlib import Path
 
 import jupytext
 import nbformat
+from nbgrader.apps import NbGraderAPI
+from traitlets.config.loader import PyFileConfigLoader
 
 __all__ = ["release", "source_notebook"]
 
@@ -27,8 +27,10 @@ def source_notebook(solution: Path) -> nbformat.NotebookNode:
     return notebook
 
 
-def release(course: Path, name: str) -> Path:
+def release(course: Path, name: str, *, gradebook: bool = False) -> Path:
     """Make exercises/<name>/<name>.ipynb in the folder `course`; returns its path.
+
+    With `gradebook` it is entered there, as `nbgrader generate_assignment` does.
 
     Raises:
         FileNotFoundError: no such solution.
@@ -40,10 +42,13 @@ def release(course: Path, name: str) -> Path:
     source = course / "_build" / "source" / name / f"{name}.ipynb"
     source.parent.mkdir(parents=True, exist_ok=True)
     nbformat.write(source_notebook(solution), source)
-    command = [sys.executable, "-m", "nbgrader", "generate_assignment", name, "--force", "--no-db"]
-    run = subprocess.run(command, cwd=course, capture_output=True, text=True, check=False)
-    if run.returncode:
-        raise RuntimeError(f"nbgrader generate_assignment {name} failed:\n{run.stderr}")
+    config = PyFileConfigLoader("nbgrader_config.py", path=str(course)).load_config()
+    config.CourseDirectory.root = str(course.resolve())
+    config.SaveCells.enabled = gradebook
+    config.GenerateAssignment.no_database = not gradebook
+    done = NbGraderAPI(config=config).generate_assignment(name, force=True)
+    if not done["success"]:
+        raise RuntimeError(f"nbgrader generate_assignment {name} failed:\n{done['log'] or done['error']}")
     return course / "exercises" / name / f"{name}.ipynb"
 
 

@@ -274,14 +274,14 @@ def test_jordan_is_a_plain_loop(output_activation):
 @every_backend
 @every_layout
 @every_cell
-@pytest.mark.parametrize(("T", "B"), [(0, 3), (3, 0), (0, 0)])
-def test_of_nothing_comes_nothing(name, layout, backend, T, B):
-    layout = layout | ({"lengths": [0] * B} if "lengths" in layout else {})
-    p = problem(name, None, layout, backend=backend, T=T, B=B)
-    ys, final, _ = p.cell.forward(p.xs, p.state, **layout)
-    grads, dxs, dstate = p.gradient(window=2)
-    expected = (p.dys, p.state, tree.map(lambda w: 0 * w, p.cell), p.xs, p.dstate)  # of which ys and xs are empty
-    assert_close((ys, final, grads, dxs, dstate), expected, rtol=0, atol=0)
+def test_of_nothing_comes_nothing(name, layout, backend):
+    for T, B in (0, 3), (3, 0), (0, 0):
+        sized = layout | ({"lengths": [0] * B} if "lengths" in layout else {})
+        p = problem(name, None, sized, backend=backend, T=T, B=B)
+        ys, final, _ = p.cell.forward(p.xs, p.state, **sized)
+        grads, dxs, dstate = p.gradient(window=2)
+        expected = (p.dys, p.state, tree.map(lambda w: 0 * w, p.cell), p.xs, p.dstate)  # of which ys and xs are empty
+        assert_close((ys, final, grads, dxs, dstate), expected, rtol=0, atol=0)
 
 
 @every_backend

@@ -51,18 +51,28 @@ def test_nothing_stands_without_its_solution() -> None:
         assert there <= names, f"{folder}/ has {sorted(there - names)}, which no solution makes"
 
 
-def test_release_gives_the_committed_bytes_every_time(tmp_path: Path) -> None:
-    for name in ("one", "two"):
-        course = tmp_path / name
-        course.mkdir()
-        shutil.copy(ROOT / "nbgrader_config.py", course)
-        shutil.copytree(ROOT / "solutions", course / "solutions", ignore=shutil.ignore_patterns("__pycache__"))
-        for path in SOLUTIONS:
-            release(course, path.stem)
-    committed, one, two = (files(folder / "exercises") for folder in (ROOT, tmp_path / "one", tmp_path / "two"))
-    assert one == two, "two releases of the same solutions differ"
-    differ = sorted(name for name in committed.keys() | one.keys() if committed.get(name) != one.get(name))
+def course_in(folder: Path) -> Path:
+    shutil.copy(ROOT / "nbgrader_config.py", folder)
+    shutil.copytree(ROOT / "solutions", folder / "solutions", ignore=shutil.ignore_patterns("__pycache__"))
+    return folder
+
+
+@solutions
+def test_release_gives_the_committed_bytes(path: Path, tmp_path: Path) -> None:
+    release(course_in(tmp_path), path.stem)
+    committed, made = (files(folder / "exercises" / path.stem) for folder in (ROOT, tmp_path))
+    differ = sorted(name for name in committed.keys() | made.keys() if committed.get(name) != made.get(name))
     assert not differ, f"not what the solutions give: {differ}; run `make exercises`"
+    assert not (tmp_path / "gradebook.db").exists()
+
+
+def test_generate_assignment_gives_the_same_bytes_again(tmp_path: Path) -> None:
+    """The command of nbgrader, over what `make exercises` made."""
+    name = SOLUTIONS[0].stem
+    made = release(course_in(tmp_path), name).read_bytes()
+    command = [sys.executable, "-m", "nbgrader", "generate_assignment", name, "--force"]
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    assert (tmp_path / "exercises" / name / f"{name}.ipynb").read_bytes() == made
 
 
 @solutions

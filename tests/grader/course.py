@@ -19,6 +19,7 @@ from nbgrader.api import Gradebook
 from rnngrade.release import release
 
 ROOT = Path(__file__).parents[2]
+os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])  # nbgrader calls alembic
 
 Answers = dict[str, str]  # a function's name → the source that a student writes in its cell
 
@@ -68,8 +69,7 @@ class Course:
         self.folder, self.exercise = folder, exercise
         shutil.copy(ROOT / "nbgrader_config.py", folder)
         shutil.copytree(ROOT / "solutions", folder / "solutions")
-        self.released = nbformat.read(release(folder, exercise), as_version=4)
-        self.nbgrader("generate_assignment", exercise, "--force")
+        self.released = nbformat.read(release(folder, exercise, gradebook=True), as_version=4)
 
     @classmethod
     def bare(cls, folder: Path, assignment: str) -> "Course":
@@ -113,9 +113,8 @@ class Course:
 
     @property
     def environment(self) -> dict[str, str]:
-        """Of the commands: nbgrader calls alembic by name, and this repository's code is the one to run."""
-        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-        return os.environ | {"JUPYTER_PLATFORM_DIRS": "1", "PATH": path, "PYTHONPATH": str(ROOT)}
+        """Of the commands: this repository's code is the one to run."""
+        return os.environ | {"JUPYTER_PLATFORM_DIRS": "1", "PYTHONPATH": str(ROOT)}
 
     def submit(self, student: str, answers: Answers) -> None:
         """Hand in a notebook with these answers."""

@@ -65,7 +65,7 @@ def lost(e: Exercise, g: Graded, m: Mistake) -> float:
     return sum(output.points for output in g.outputs if output.name in wrong)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def graded(tmp_path_factory: pytest.TempPathFactory):
     """Exercise → what nbgrader says of its class; each class is graded once."""
     classes: dict[str, tuple[Course, Verdicts]] = {}
