@@ -14,6 +14,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PIP_CONSTRAINT := constraints.txt
 export PIP_BUILD_CONSTRAINT := constraints.txt
 export JUPYTER_PLATFORM_DIRS := 1
+unexport PYTHONDONTWRITEBYTECODE # hundreds of processes are started, each of which would compile what it imports
 
 .PHONY: help book pdf test exercises lab check serve lags zoo variants bench clean distclean
 
