@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import traceback
 import warnings
 from dataclasses import dataclass
@@ -104,7 +105,8 @@ class Course:
         return self._run("rnngrade.command", arguments, code, environment)
 
     def _run(self, module: str, arguments: tuple[str, ...], code: int, environment: dict[str, str]) -> str:
-        alone = environment or "validate" in arguments  # what was looked up here would be known, a kernel has threads
+        # A copy knows what was looked up here, and has no threads but the one that made it.
+        alone = environment or "validate" in arguments or threading.active_count() > 1
         run = _started if alone else _forked
         ended, said = run(module, arguments, self.folder, self.environment | environment)
         assert ended == code, f"{' '.join(arguments)}:\n{said[-4000:]}"
