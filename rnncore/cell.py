@@ -225,8 +225,8 @@ class Cell(ABC):
         Nothing flows back from a step t with cuts[t] to the one before.
         """
         engine, caches = caches
-        found = engine.scan_backward(self, rows, dys, dstate, caches, sizes, cuts)
-        return cast(tuple[Array, State, Self], found)
+        found: tuple[Array, State, Self] = engine.scan_backward(self, rows, dys, dstate, caches, sizes, cuts)
+        return found
 
     @property
     def _like(self) -> Array:
