@@ -1,15 +1,16 @@
-"""Recurrent networks by hand: every cell, forward and backward, proven, on NumPy and torch arrays."""
+"""Recurrent networks by hand: every cell, forward and backward, proven, on NumPy, torch and JAX arrays."""
 
 from typing import TYPE_CHECKING
 
 from rnncore import cells, init, layers, losses, models, optim, tasks, testing, training, tree
 from rnncore.cell import AffineCell, Cell, InputCell, TimedCell
 from rnncore.cells import *  # noqa: F403 (all of the registry)
+from rnncore.engines import engine
 from rnncore.layers import *  # noqa: F403
 from rnncore.models import *  # noqa: F403
 
 if not TYPE_CHECKING:  # as in cells
-    __all__ = ["AffineCell", "Cell", "InputCell", "TimedCell"]
+    __all__ = ["AffineCell", "Cell", "InputCell", "TimedCell", "engine"]
     __all__ += ["init", "losses", "models", "optim", "tasks", "testing", "training", "tree"]
     __all__ += [*cells.__all__, *layers.__all__, *models.__all__]
 

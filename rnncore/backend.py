@@ -1,4 +1,4 @@
-"""The array library of an array: NumPy or torch, from one source.
+"""The array library of an array: NumPy, torch or JAX, from one source.
 
 Everything in `rnncore` is written against the array API standard. `array_namespace` finds the library of the arrays
 that came in; where they live (CPU or GPU) and what they are (float32 or float64) is then the caller's choice.
@@ -15,7 +15,7 @@ from array_api_compat import array_namespace as _array_namespace
 from rnncore import memory
 
 Array = Any
-"""A NumPy array or a torch tensor."""
+"""A NumPy array, a torch tensor or a JAX array."""
 
 __all__ = [
     "Array",
@@ -30,6 +30,7 @@ __all__ = [
     "concat",
     "device",
     "hard_sigmoid",
+    "is_jax",
     "joined",
     "log_softmax",
     "sigmoid",
@@ -54,7 +55,7 @@ def array_namespace(*arrays: Array) -> Any:
         found = _array_namespace(*arrays)
     except TypeError as error:
         names = ", ".join(sorted(kind.__module__ + "." + kind.__qualname__ for kind in kinds))
-        raise TypeError(f"expected arrays of one library (NumPy or torch), received: {names}") from error
+        raise TypeError(f"expected arrays of one library (NumPy, torch or JAX), received: {names}") from error
     if len(kinds) == 1:
         _NAMESPACES[kinds.pop()] = found
     return found
@@ -64,8 +65,13 @@ _NAMESPACES: dict[type, Any] = {}  # by type of array: asking costs as much as a
 
 
 def device(array: Array) -> Any:
-    """Where `array` lives, as its library names it."""
-    return array.device
+    """Where `array` lives, as its library names it; None for one of JAX that is being traced, and lives nowhere."""
+    return getattr(array, "device", None)
+
+
+def is_jax(array: Array) -> bool:
+    """Is it an array of JAX, traced or not? Asked without loading JAX."""
+    return not isinstance(array, np.ndarray) and array_namespace(array).__name__ == "jax.numpy"
 
 
 def sigmoid(x: Array) -> Array:
@@ -164,6 +170,8 @@ def add_rows(rows: Array, index: Array, count: int) -> Array:
         total = np.zeros((count, *rows.shape[1:]), dtype=rows.dtype)
         np.add.at(total, index, rows)
         return total
+    if is_jax(rows):
+        return array_namespace(rows).zeros((count, *rows.shape[1:]), dtype=rows.dtype).at[index].add(rows)
     return rows.new_zeros((count, *rows.shape[1:])).index_add(0, index.long(), rows)  # not in the standard
 
 
@@ -193,7 +201,7 @@ def check_array(operation: str, name: str, array: Array, shape: tuple[str | int,
         raise ValueError(f"{operation}: {name} must have shape {wanted}, received {received}")
     if array.dtype != like.dtype:
         raise TypeError(f"{operation}: {name} has dtype {array.dtype}, but {like.dtype} was wanted")
-    if device(array) != device(like):
+    if device(array) != device(like) and None not in (device(array), device(like)):
         raise ValueError(f"{operation}: {name} is on device {device(array)}, but {device(like)} was wanted")
 
 
@@ -239,4 +247,6 @@ def check_whole(operation: str, name: str, value: Any, least: int) -> int:
 
 def _library(array: Array) -> str:
     known = _NAMESPACES.get(type(array))  # also what torch.compile can follow
-    return known.__name__.rpartition(".")[2] if known else type(array).__module__.partition(".")[0]
+    if known is None:
+        return type(array).__module__.partition(".")[0]
+    return "jax" if known.__name__ == "jax.numpy" else known.__name__.rpartition(".")[2]

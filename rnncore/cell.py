@@ -12,9 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar, Self, TypeVar, cast
 
-import numpy as np
-
-from rnncore import recurrence, tree
+from rnncore import engines, tree
 from rnncore.backend import (
     Array,
     affine,
@@ -215,9 +213,9 @@ class Cell(ABC):
 
     def scan(self, rows: Array, state: State, sizes: tuple[int, ...]) -> tuple[Array, State, Any]:
         """Run over packed rows (N, …), sizes[t] of them at step t: outputs (N, …), final state, and caches."""
-        if self.kernel and isinstance(rows, np.ndarray):
-            return cast(tuple[Array, State, Any], self.kernel.scan(self, rows, state, sizes))
-        return recurrence.forward(self.advance, self.project(rows), state, sizes)
+        engine = engines.chosen(self, rows, sizes)
+        ys, state, caches = engine.scan(self, rows, state, sizes)
+        return ys, state, (engine, caches)
 
     def scan_backward(
         self, rows: Array, dys: Array | None, dstate: State, caches: Any, sizes: tuple[int, ...], cuts: list[bool]
@@ -226,12 +224,9 @@ class Cell(ABC):
 
         Nothing flows back from a step t with cuts[t] to the one before.
         """
-        if self.kernel and isinstance(rows, np.ndarray):
-            found = self.kernel.scan_backward(self, rows, dys, dstate, caches, sizes, cuts)
-            return cast(tuple[Array, State, Self], found)
-        dprojected, dstate, residues = recurrence.backward(self.retreating(), dys, dstate, caches, sizes, cuts)
-        dxs, grads = self.gradients(rows, joined([self.project(rows[:0]), *dprojected]), residues)
-        return dxs, dstate, grads
+        engine, caches = caches
+        found: tuple[Array, State, Self] = engine.scan_backward(self, rows, dys, dstate, caches, sizes, cuts)
+        return found
 
     @property
     def _like(self) -> Array:

@@ -90,7 +90,7 @@ def test_split_refuses():
 
 def test_array_namespace_refuses():
     for arrays in (([1.0],), (np.zeros(1), torch.zeros(1))):
-        with refuses(TypeError, "expected arrays of one library (NumPy or torch), received: "):
+        with refuses(TypeError, "expected arrays of one library (NumPy, torch or JAX), received: "):
             backend.array_namespace(*arrays)
 
 

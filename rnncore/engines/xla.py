@@ -1,0 +1,269 @@
+"""The compiled engine: a cell's `advance` and `retreat`, as they are written, become two loops of one program each.
+
+JAX traces a step once, and XLA compiles the loop. Inside, a batch is a rectangle (T, B, …): where sequences are of
+different lengths, a mask says at each step which of them are still running. The others keep their state, and zeros
+flow back through them, so that all derivatives of what they computed are zero.
+"""
+
+from collections import OrderedDict
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax, tree_util
+from jax.custom_derivatives import SymbolicZero
+
+from rnncore import memory, tree
+from rnncore.backend import Array
+from rnncore.engines import loop
+from rnncore.jax import register
+from rnncore.recurrence import State
+
+__all__ = ["TRACED", "Programs"]
+
+KEPT = 256  # compiled runs
+BUCKET = 16  # ragged batches are run for a multiple of so many steps, that fewer lengths are compiled
+
+
+# -- the loops
+
+
+def _forward(cell: Any, xs: Array, state: State, running: Array | None) -> tuple[Array, State, Any]:
+    """Outputs (T, B, …), final state and stacked caches; running (T, B), or None where all sequences are full."""
+    steps, batch = xs.shape[:2]
+    projected = _unflat(cell.project(_flat(xs)), steps, batch)
+
+    def step(state: State, at: Any) -> tuple[State, Any]:
+        x, valid = at
+        new, cache = cell.advance(x, state)
+        register(cache)
+        new = tuple(n.astype(s.dtype) for n, s in zip(new, state, strict=True))
+        return _where(valid, new, state), (new[0], cache)
+
+    final, (ys, caches) = lax.scan(step, state, (projected, running))
+    return ys, final, caches
+
+
+def _backward(
+    cell: Any, xs: Array, dys: Array | None, dstate: State, caches: Any, running: Array | None, cuts: Array | None
+) -> tuple[Array, State, Any]:
+    """Gradients of inputs (T, B, …), initial state and parameters."""
+    steps, batch = xs.shape[:2]
+    retreat = cell.retreating()
+
+    def step(dstate: State, at: Any) -> tuple[State, Any]:
+        dy, cache, valid, cut = at
+        dnew = _where(valid, dstate, tuple(map(jnp.zeros_like, dstate)))
+        if dy is not None:
+            dnew = (dnew[0] + dy, *dnew[1:])
+        dprojected, dold, residue = retreat(dnew, cache)
+        register(residue)
+        dold = tuple(
+            jnp.broadcast_to(jnp.asarray(d, like.dtype), like.shape) for d, like in zip(dold, dstate, strict=True)
+        )
+        if cut is not None:
+            dold = tuple(jnp.where(cut, 0, d) for d in dold)
+        return _where(valid, dold, dstate), (dprojected, residue)
+
+    dstate, (dprojected, residues) = lax.scan(step, dstate, (dys, caches, running, cuts), reverse=True)
+    dxs, grads = cell.gradients(_flat(xs), _flat(dprojected), [tree_util.tree_map(_flat, residues)])
+    return _unflat(dxs, steps, batch), dstate, grads
+
+
+def _flat(array: Array) -> Array:
+    return array.reshape(array.shape[0] * array.shape[1], *array.shape[2:])
+
+
+def _unflat(array: Array, steps: int, batch: int) -> Array:
+    return array.reshape(steps, batch, *array.shape[1:])
+
+
+def _where(valid: Array | None, one: State, other: State) -> State:
+    """For each sequence one state or the other, as it is running or not."""
+    if valid is None:
+        return one
+    return tuple(jnp.where(valid.reshape(-1, *[1] * (a.ndim - 1)), a, b) for a, b in zip(one, other, strict=True))
+
+
+# -- the engine of JAX's own arrays
+
+
+class Traced:
+    """Runs on JAX arrays, also those of a function that is being traced."""
+
+    def scan(self, cell: Any, rows: Array, state: State, sizes: tuple[int, ...]) -> tuple[Array, State, Any]:
+        """As `loop.scan`."""
+        batch = state[0].shape[0]
+        if not sizes or not batch:
+            return loop.scan(cell, rows, state, sizes)
+        register(cell)
+        running, index = _layout(sizes, batch, len(sizes))
+        ys, state, caches = _run(cell, _padded(rows, index, len(sizes), batch), state, running)
+        return _packed(ys, index), state, caches
+
+    def scan_backward(
+        self,
+        cell: Any,
+        rows: Array,
+        dys: Array | None,
+        dstate: State,
+        caches: Any,
+        sizes: tuple[int, ...],
+        cuts: list[bool],
+    ) -> tuple[Array, State, Any]:
+        """As `loop.scan_backward`."""
+        steps, batch = len(sizes), dstate[0].shape[0]
+        if not steps or not batch:
+            return loop.scan_backward(cell, rows, dys, dstate, caches, sizes, cuts)
+        running, index = _layout(sizes, batch, len(sizes))
+        xs, dys = (None if r is None else _padded(r, index, steps, batch) for r in (rows, dys))
+        cut = np.asarray(cuts) if any(cuts) else None
+        dxs, dstate, grads = _run_backward(cell, xs, dys, dstate, caches, running, cut)
+        return _packed(dxs, index), dstate, grads
+
+
+TRACED = Traced()
+_forward_of_jax, _run_backward = jax.jit(_forward), jax.jit(_backward)
+
+
+@jax.custom_vjp
+def _run(cell: Any, xs: Array, state: State, running: Array | None) -> Any:
+    """`_forward`, whose derivative for JAX is `_backward`."""
+    return _forward_of_jax(cell, xs, state, running)
+
+
+def _run_kept(cell: Any, xs: Array, state: State, running: Array | None) -> Any:
+    cell, xs, state, running = tree_util.tree_map(lambda leaf: leaf.value, (cell, xs, state, running))
+    ys, final, caches = _forward_of_jax(cell, xs, state, running)
+    return (ys, final, caches), (cell, xs, state, running, caches)
+
+
+def _run_differentiated(kept: Any, slopes: Any) -> Any:
+    cell, xs, state, running, caches = kept
+    read = any(not _is_zero(slope) for slope in tree_util.tree_leaves(slopes[2], is_leaf=_is_zero))
+    slopes = tree_util.tree_map(_dense, slopes, is_leaf=_is_zero)
+    if read:  # somebody differentiates `Cell.backward`, which reads the caches
+        _, pull = jax.vjp(lambda *arguments: _forward_of_jax(*arguments, running), cell, xs, state)
+        return *pull(slopes), None
+    dys, dfinal, _ = slopes
+    dxs, dstate, grads = _run_backward(cell, xs, dys, dfinal, caches, running, None)
+    return tree.with_fixed_of(grads, tree.convert(jnp.zeros_like, cell)), dxs, dstate, None
+
+
+def _is_zero(slope: Any) -> bool:
+    return isinstance(slope, SymbolicZero)
+
+
+def _dense(slope: Any) -> Array:
+    return jnp.zeros(slope.shape, slope.dtype) if _is_zero(slope) else slope
+
+
+_run.defvjp(_run_kept, _run_differentiated, symbolic_zeros=True)
+
+
+# -- the engine of NumPy's arrays
+
+
+class Programs:
+    """The compiled runs of NumPy arrays, one of each form: those used last are kept."""
+
+    def __init__(self, after: int) -> None:
+        self.after = after
+        self.kept: OrderedDict[Any, Program] = OrderedDict()
+
+    def of(self, cell: Any, rows: np.ndarray, sizes: tuple[int, ...]) -> "Program | None":
+        """The engine for a run of this form; None until it has been asked for more than `after` times."""
+        if not sizes or rows.dtype not in (np.float32, np.float64):
+            return None
+        form = cell._form, rows.shape[1:], sizes[0], sizes[0] == sizes[-1], _steps(sizes)
+        program = self.kept.pop(form) if form in self.kept else Program()
+        self.kept[form] = program  # the newest last
+        if len(self.kept) > KEPT:
+            self.kept.popitem(last=False)
+        program.asked += 1
+        return program if program.asked > self.after else None
+
+
+class Program:
+    """Both loops of one form of a run, compiled when they are first run."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self._forward = jax.jit(lambda *arguments: _forward(*arguments))  # functions of its own: they go with it
+        self._backward = jax.jit(lambda *arguments: _backward(*arguments))
+
+    def scan(self, cell: Any, rows: np.ndarray, state: State, sizes: tuple[int, ...]) -> tuple[Array, State, Any]:
+        """As `loop.scan`."""
+        register(cell)
+        steps, batch = _steps(sizes), state[0].shape[0]
+        running, index = _layout(sizes, batch, steps)
+        with jax.enable_x64(rows.dtype == np.float64):
+            ys, final, caches = self._forward(cell, _filled(rows, index, steps, batch), state, running)
+        return _numpy(ys, index), tuple(map(_writable, final)), caches
+
+    def scan_backward(
+        self,
+        cell: Any,
+        rows: np.ndarray,
+        dys: np.ndarray | None,
+        dstate: State,
+        caches: Any,
+        sizes: tuple[int, ...],
+        cuts: list[bool],
+    ) -> tuple[Array, State, Any]:
+        """As `loop.scan_backward`."""
+        steps, batch = _steps(sizes), dstate[0].shape[0]
+        running, index = _layout(sizes, batch, steps)
+        xs, dys = (None if r is None else _filled(r, index, steps, batch) for r in (rows, dys))
+        cut = np.asarray([*cuts, *[False] * (steps - len(cuts))]) if any(cuts) else None
+        with jax.enable_x64(rows.dtype == np.float64):
+            dxs, dstate, grads = self._backward(cell, xs, dys, dstate, caches, running, cut)
+        return _numpy(dxs, index), tuple(map(_writable, dstate)), tree.convert(_writable, grads)
+
+
+def _steps(sizes: tuple[int, ...]) -> int:
+    """For how many steps a batch is run."""
+    return len(sizes) if sizes[0] == sizes[-1] else -(-len(sizes) // BUCKET) * BUCKET
+
+
+def _filled(rows: np.ndarray, index: np.ndarray | None, steps: int, batch: int) -> np.ndarray:
+    if index is not None:
+        filled = np.zeros((steps * batch, *rows.shape[1:]), rows.dtype)
+        filled[index] = rows
+        rows = filled
+    return rows.reshape(steps, batch, *rows.shape[1:])
+
+
+def _numpy(array: Any, index: np.ndarray | None) -> np.ndarray:
+    flat = np.asarray(array).reshape(-1, *array.shape[2:])
+    return _writable(flat) if index is None else flat[index]
+
+
+def _writable(array: Any) -> np.ndarray:
+    """A copy: what JAX computed must not be changed."""
+    made = memory.empty(array.shape, array.dtype)
+    np.copyto(made, array)
+    return made
+
+
+# -- the layout
+
+
+def _layout(sizes: tuple[int, ...], batch: int, steps: int) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """Which sequences run at each step (T, B), and where in (T·B, …) the packed rows are; None: all, in order."""
+    if sizes[-1] == batch:
+        return None, None
+    running = np.arange(batch) < np.array([*sizes, *[0] * (steps - len(sizes))])[:, None]
+    return running, np.flatnonzero(running)
+
+
+def _padded(rows: Array, index: np.ndarray | None, steps: int, batch: int) -> Array:
+    """Packed rows (N, …) in a rectangle (T, B, …), zeros where none is."""
+    if index is not None:
+        rows = jnp.zeros((steps * batch, *rows.shape[1:]), rows.dtype).at[index].set(rows)
+    return _unflat(rows, steps, batch)
+
+
+def _packed(array: Array, index: np.ndarray | None) -> Array:
+    return _flat(array) if index is None else _flat(array)[index]

@@ -1,0 +1,126 @@
+"""Compiled runs are the plain ones: JAX arrays, NumPy arrays and torch modules, for every cell."""
+
+import dataclasses
+import importlib
+
+import numpy as np
+import pytest
+
+from rnncore import CELLS, engine, engines, tree
+from rnncore.testing import assert_close
+from tests.conftest import LAYOUTS, OPTIONS, problem
+
+jax = pytest.importorskip("jax", reason="JAX is not installed")
+jnp = jax.numpy
+arrays = importlib.import_module("rnncore.jax").arrays
+ROUNDING = {"rtol": 1e-10, "atol": 1e-11}
+KINDS = [pytest.param(name, {}, id=name) for name in CELLS]
+KINDS += [pytest.param(name, options, id=f"{name}-{'-'.join(map(str, options))}") for name, options in OPTIONS]
+every_kind = pytest.mark.parametrize(("name", "options"), KINDS)
+
+
+@pytest.fixture(autouse=True)
+def _wide():
+    with jax.enable_x64(True):
+        yield
+
+
+def everything(p, window=None, **more):
+    """Outputs, final state and all gradients of a problem."""
+    ys, final, tape = p.cell.forward(p.xs, p.state, **p.layout, **more)
+    return ys, final, *p.cell.backward(p.dys, tape, p.dstate, window)
+
+
+def on_jax(p):
+    return dataclasses.replace(p, **{f: arrays(getattr(p, f)) for f in ("cell", "xs", "state", "dys", "dstate")})
+
+
+@every_kind
+def test_jax_is_numpy(name, options):
+    """Ragged, backwards, cut, in segments: all at once."""
+    p = problem(name, options, LAYOUTS["ragged-reversed"])
+    found = everything(on_jax(p), 2, checkpoint=3)
+    assert_close(tree.convert(np.asarray, found), everything(p, 2, checkpoint=3), **ROUNDING)
+
+
+@pytest.mark.parametrize(("name", "options"), KINDS[::4])
+def test_compiled_is_numpy(name, options):
+    """The loops are those of JAX arrays; here they are in another layout than there: full, in one piece."""
+    p = problem(name, options)
+    expected = everything(p)
+    with engine("xla", after=0):
+        found = everything(p)
+    assert_close(found, expected, **ROUNDING)
+    assert all(isinstance(leaf, np.ndarray) and leaf.flags.writeable for _, leaf in tree.leaves(found))
+
+
+@pytest.mark.parametrize("name", ["GRU", "GRUD"])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_every_layout_of_compiled_runs(name, layout):
+    p = problem(name, None, LAYOUTS[layout])
+    for window in (None, 2):
+        expected = everything(p, window)
+        with engine("xla", after=0):
+            assert_close(everything(p, window), expected, **ROUNDING)
+
+
+@pytest.mark.parametrize("name", ["Elman", "LSTM", "GRU", "LTC", "ConvGRU"])
+def test_grad_goes_through_the_hand_written_backward(name):
+    p = on_jax(problem(name, None, LAYOUTS["ragged"]))
+
+    def loss(cell, xs, state):
+        ys, final, _ = cell.forward(xs, state, **p.layout)
+        return jnp.sum(ys * p.dys) + sum(jnp.sum(f * d) for f, d in zip(final, p.dstate, strict=True))
+
+    grads, dxs, dstate = jax.jit(jax.grad(loss, argnums=(0, 1, 2)))(p.cell, p.xs, p.state)
+    _, _, dxs_by_hand, dstate_by_hand, grads_by_hand = everything(p)
+    expected = [leaf for _, leaf in tree.leaves((grads_by_hand, dxs_by_hand, dstate_by_hand))]
+    assert_close([leaf for _, leaf in tree.leaves((grads, dxs, dstate))], expected, **ROUNDING)
+
+
+def test_a_derivative_of_the_backward_pass_is_that_of_autodiff():
+    p = on_jax(problem("GRU"))
+
+    def slope(xs):
+        _, _, tape = p.cell.forward(xs, p.state)
+        return jnp.sum(p.cell.backward(p.dys, tape, p.dstate)[0] ** 2)
+
+    def slope_of_jax(xs):
+        def run(xs):
+            ys, final, _ = p.cell.forward(xs, p.state)
+            return jnp.sum(ys * p.dys) + jnp.sum(final[0] * p.dstate[0])
+
+        return jnp.sum(jax.grad(run)(xs) ** 2)
+
+    found, expected = jax.grad(slope)(p.xs), jax.grad(slope_of_jax)(p.xs)
+    assert_close(tree.convert(np.asarray, found), tree.convert(np.asarray, expected), **ROUNDING)
+    step = 1e-6 * np.random.default_rng(0).standard_normal(p.xs.shape)
+    numeric = (slope(p.xs + step) - slope(p.xs - step)) / 2
+    assert float(numeric) == pytest.approx(float(jnp.sum(found * step)), rel=1e-6)
+
+
+def test_vmap_over_cells():
+    p, q = on_jax(problem("LSTM")), on_jax(problem("LSTM", seed=1))
+    cells = jax.tree_util.tree_map(lambda a, b: jnp.stack([a, b]), p.cell, q.cell)
+    found = jax.vmap(lambda cell: cell.forward(p.xs, p.state)[0])(cells)
+    assert_close(
+        tree.convert(np.asarray, found[1]), tree.convert(np.asarray, q.cell.forward(p.xs, p.state)[0]), **ROUNDING
+    )
+
+
+def test_a_run_is_compiled_when_its_form_has_come_before(monkeypatch):
+    p, programs = problem("Elman"), []
+    monkeypatch.setattr(engines, "_compiled", None)
+    with engine("xla", after=2):
+        for _ in range(4):
+            _, _, tape = p.cell.forward(p.xs, p.state)
+            programs.append(type(tape.segments[0].caches[0]).__name__)
+    assert programs == ["ElmanKernel"] * 2 + ["Program"] * 2
+    assert engines._compiled is None
+
+
+def test_engine_refuses():
+    with pytest.raises(ValueError, match='name must be "numpy" or "xla", received \'cuda\''):
+        engine("cuda")
+    with pytest.raises(ValueError, match="after must be an integer from 0"):
+        engine("xla", after=-1)
