@@ -177,8 +177,11 @@ class Programs:
         if not sizes or rows.dtype not in (np.float32, np.float64):
             return None
         form = cell._form, rows.shape[1:], sizes[0], sizes[0] == sizes[-1], _steps(sizes)
-        program = self.kept.pop(form) if form in self.kept else Program()
-        self.kept[form] = program  # the newest last
+        if form not in self.kept:
+            register(cell)
+            self.kept[form] = Program()
+        self.kept.move_to_end(form)
+        program = self.kept[form]
         if len(self.kept) > KEPT:
             self.kept.popitem(last=False)
         program.asked += 1
@@ -195,7 +198,6 @@ class Program:
 
     def scan(self, cell: Any, rows: np.ndarray, state: State, sizes: tuple[int, ...]) -> tuple[Array, State, Any]:
         """As `loop.scan`."""
-        register(cell)
         steps, batch = _steps(sizes), state[0].shape[0]
         running, index = _layout(sizes, batch, steps)
         with jax.enable_x64(rows.dtype == np.float64):
@@ -232,7 +234,7 @@ def _filled(rows: np.ndarray, index: np.ndarray | None, steps: int, batch: int) 
         filled = np.zeros((steps * batch, *rows.shape[1:]), rows.dtype)
         filled[index] = rows
         rows = filled
-    return rows.reshape(steps, batch, *rows.shape[1:])
+    return _unflat(rows, steps, batch)
 
 
 def _numpy(array: Any, index: np.ndarray | None) -> np.ndarray:
