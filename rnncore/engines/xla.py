@@ -229,7 +229,7 @@ def _steps(sizes: tuple[int, ...]) -> int:
     return len(sizes) if sizes[0] == sizes[-1] else -(-len(sizes) // BUCKET) * BUCKET
 
 
-def _filled(rows: np.ndarray, index: np.ndarray | None, steps: int, batch: int) -> np.ndarray:
+def _filled(rows: np.ndarray, index: np.ndarray | None, steps: int, batch: int) -> Array:
     if index is not None:
         filled = np.zeros((steps * batch, *rows.shape[1:]), rows.dtype)
         filled[index] = rows
