@@ -8,9 +8,10 @@ from rnncore.cells import *  # noqa: F403 (all of the registry)
 from rnncore.engines import engine
 from rnncore.layers import *  # noqa: F403
 from rnncore.models import *  # noqa: F403
+from rnncore.sweeps import Sweep, sweep
 
 if not TYPE_CHECKING:  # as in cells
-    __all__ = ["AffineCell", "Cell", "InputCell", "TimedCell", "engine"]
+    __all__ = ["AffineCell", "Cell", "InputCell", "Sweep", "TimedCell", "engine", "sweep"]
     __all__ += ["init", "losses", "models", "optim", "tasks", "testing", "training", "tree"]
     __all__ += [*cells.__all__, *layers.__all__, *models.__all__]
 

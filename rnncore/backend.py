@@ -7,7 +7,7 @@ that came in; where they live (CPU or GPU) and what they are (float32 or float64
 import math
 import numbers
 import operator
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from array_api_compat import array_namespace as _array_namespace
@@ -27,6 +27,7 @@ __all__ = [
     "check_finite",
     "check_floating",
     "check_whole",
+    "check_within",
     "concat",
     "device",
     "hard_sigmoid",
@@ -39,6 +40,7 @@ __all__ = [
     "softplus",
     "split",
     "take_rows",
+    "traced",
     "transposed",
 ]
 
@@ -67,6 +69,11 @@ _NAMESPACES: dict[type, Any] = {}  # by type of array: asking costs as much as a
 def device(array: Array) -> Any:
     """Where `array` lives, as its library names it; None for one of JAX that is being traced, and lives nowhere."""
     return getattr(array, "device", None)
+
+
+def traced(array: Array) -> bool:
+    """Is it an array that JAX traces: of known shape and dtype, but without values that a check could look at?"""
+    return hasattr(array, "dtype") and device(array) is None
 
 
 def is_jax(array: Array) -> bool:
@@ -161,7 +168,8 @@ def transposed(matrix: Array) -> Array:
 def take_rows(x: Array, index: Array) -> Array:
     """The rows `x[index]`, for an index (N,) of whole numbers, of NumPy or of the library of `x` on any device."""
     xp = array_namespace(x)
-    return xp.take(x, xp.asarray(index, device=device(x)), axis=0)
+    index = xp.asarray(index, device=device(x))
+    return xp.take(x, index.long() if hasattr(index, "long") else index, axis=0)  # torch takes by no other dtype
 
 
 def add_rows(rows: Array, index: Array, count: int) -> Array:
@@ -189,20 +197,30 @@ def check_array(operation: str, name: str, array: Array, shape: tuple[str | int,
         TypeError: no array, an array of another library, or of another dtype.
         ValueError: another shape, or another device.
     """
+    if type(array) is type(like) is np.ndarray and array.dtype == like.dtype and _fits(array.shape, shape):
+        return  # as nearly always: the rest takes ten times as long
     wanted = "(" + ", ".join(map(str, shape)) + ("," if len(shape) == 1 else "") + ")"
     if not hasattr(array, "shape") or not hasattr(array, "dtype"):
         raise TypeError(f"{operation}: {name} must be an array of shape {wanted}, received a {type(array).__name__}")
     if _library(array) != _library(like):
         raise TypeError(f"{operation}: {name} is an array of {_library(array)}, but {_library(like)} was wanted")
     received = tuple(array.shape)
-    if len(received) != len(shape) or any(
-        isinstance(want, int) and want != have for want, have in zip(shape, received, strict=True)
-    ):
+    if not _fits(received, shape):
         raise ValueError(f"{operation}: {name} must have shape {wanted}, received {received}")
     if array.dtype != like.dtype:
         raise TypeError(f"{operation}: {name} has dtype {array.dtype}, but {like.dtype} was wanted")
     if device(array) != device(like) and None not in (device(array), device(like)):
         raise ValueError(f"{operation}: {name} is on device {device(array)}, but {device(like)} was wanted")
+
+
+def _fits(received: tuple[int, ...], shape: tuple[str | int, ...]) -> bool:
+    """Is this the wanted shape, in which a string stands for any length?"""
+    if len(received) != len(shape):
+        return False
+    for want, have in zip(shape, received, strict=True):  # noqa: SIM110 (half as long as `all`)
+        if want != have and not isinstance(want, str):
+            return False
+    return True
 
 
 def check_dtype(operation: str, dtype: Any) -> None:
@@ -216,7 +234,12 @@ def check_dtype(operation: str, dtype: Any) -> None:
 
 
 def check_finite(operation: str, name: str, value: Any, low: float = -math.inf, high: float = math.inf) -> float:
-    """`value` as a float; ValueError where it is no number, nan, infinite, or outside `low` … `high`."""
+    """`value` as a float; ValueError where it is no number, nan, infinite, or outside `low` … `high`.
+
+    What JAX traces has no value to look at, and is given back.
+    """
+    if traced(value):
+        return cast(float, value)
     if not isinstance(value, numbers.Real) or not math.isfinite(value) or not low <= float(value) <= high:
         bounds = "" if low == -math.inf else f" from {low:g}" if high == math.inf else f" in {low:g} … {high:g}"
         raise ValueError(f"{operation}: {name} must be a finite number{bounds}, received {value!r}")
@@ -233,8 +256,20 @@ def check_floating(operation: str, name: str, array: Array) -> None:
         raise TypeError(f"{operation}: {name} must hold floating-point numbers, received dtype {array.dtype}")
 
 
+def check_within(operation: str, name: str, ks: Array, count: int) -> None:
+    """Refuse whole numbers (…) outside 0 … count - 1; ValueError. Those that JAX traces are not looked at."""
+    if 0 in ks.shape or traced(ks):
+        return
+    xp = array_namespace(ks)
+    low, high = int(xp.min(ks)), int(xp.max(ks))
+    if not 0 <= low <= high < count:
+        raise ValueError(f"{operation}: {name} must lie in 0 … {count - 1}, received {low} … {high}")
+
+
 def check_whole(operation: str, name: str, value: Any, least: int) -> int:
     """`value` as an int; ValueError where it is not an integer from `least` (a truth value is none)."""
+    if isinstance(value, int | np.integer) and not isinstance(value, bool) and value >= least:
+        return int(value)
     truth = "bool" in str(getattr(value, "dtype", type(value)))
     try:
         whole = operator.index(value)

@@ -162,7 +162,7 @@ class Cell(ABC):
             outputs.append(ys)
             segments.append(Segment(start, stop, before, None if checkpoint else caches))
         ys = outputs[0] if len(outputs) == 1 else concat(*outputs, axis=0)
-        return packing.unpack(ys), packing.unsort(state), Tape(rows, segments, packing, cell, self._form)
+        return packing.unpack(ys), packing.unsort(state), Tape(rows, segments, packing, cell, tree.form(self))
 
     def backward(
         self, dys: Array | None, tape: Tape, dstate: State | None = None, window: int | None = None
@@ -185,8 +185,7 @@ class Cell(ABC):
         operation = f"{type(self).__name__}.backward"
         if not isinstance(tape, Tape):
             raise TypeError(f"{operation}: tape must be what forward returned last, received a {type(tape).__name__}")
-        if tape.form != self._form:
-            raise ValueError(f"{operation}: tape must be of {self._form}, received that of {tape.form}")
+        tree.check_form(operation, tape.form, self)
         packing, cell = tape.packing, tape.cell
         if dys is not None:
             shape = (packing.steps, packing.batch, *self.state_shapes[0])
@@ -231,17 +230,6 @@ class Cell(ABC):
     @property
     def _like(self) -> Array:
         return next(tree.leaves(self, and_fixed=True))[1]
-
-    @property
-    def _form(self) -> str:
-        """Class, options, and dtype and shape of each array: what a tape and its cell must have in common."""
-        options = (
-            f"{f.name}={getattr(self, f.name)!r}"
-            for f in dataclasses.fields(self)
-            if f.metadata.get("static") and not f.metadata.get("fixed")
-        )
-        shapes = (f"{path}={leaf.dtype}{tuple(leaf.shape)}" for path, leaf in tree.leaves(self, and_fixed=True))
-        return f"{type(self).__name__}({', '.join([*shapes, *options])})"
 
     def _check_options(self, **least: float) -> None:
         """The named static fields must be finite numbers from `least` on.

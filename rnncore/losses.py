@@ -7,8 +7,19 @@ and bear no gradient, whatever stands there. For sequences of several lengths th
 
 from collections.abc import Iterable
 from math import prod
+from typing import Any
 
-from rnncore.backend import Array, array_namespace, check_array, check_floating, device, log_softmax, sigmoid
+from rnncore.backend import (
+    Array,
+    array_namespace,
+    check_array,
+    check_floating,
+    check_within,
+    device,
+    log_softmax,
+    sigmoid,
+    traced,
+)
 from rnncore.recurrence import valid_steps
 
 __all__ = ["binary_cross_entropy", "mean_squared_error", "softmax_cross_entropy", "valid"]
@@ -58,9 +69,7 @@ def softmax_cross_entropy(logits: Array, targets: Array, mask: Array | None = No
         targets = xp.where(counted, targets, xp.zeros_like(targets))
         logits = xp.where(counted[..., None], logits, xp.zeros_like(logits))
     classes = logits.shape[-1]
-    if 0 not in targets.shape and not (int(xp.min(targets)) >= 0 and int(xp.max(targets)) < classes):
-        low, high = int(xp.min(targets)), int(xp.max(targets))
-        raise ValueError(f"{operation}: targets must lie in 0 … {classes - 1}, received {low} … {high}")
+    check_within(operation, "targets", targets, classes)
     hits = xp.arange(classes, device=device(logits)) == targets[..., None]
     one_hot = xp.astype(hits, logits.dtype)
     log_p = log_softmax(logits)
@@ -86,7 +95,7 @@ def binary_cross_entropy(logits: Array, targets: Array, mask: Array | None = Non
     counted, count = _counted(operation, mask, logits, tuple(logits.shape))
     if counted is not None:
         logits, targets = (xp.where(counted, a, zeros) for a in (logits, targets))
-    if not bool(xp.all((targets >= 0) & (targets <= 1))):
+    if not traced(targets) and not bool(xp.all((targets >= 0) & (targets <= 1))):
         raise ValueError(f"{operation}: targets must lie in [0, 1]")
     loss = xp.where(logits > 0, logits, zeros) - logits * targets + xp.log1p(xp.exp(-xp.abs(logits)))
     slope = sigmoid(logits) - targets
@@ -97,11 +106,11 @@ def binary_cross_entropy(logits: Array, targets: Array, mask: Array | None = Non
 
 def valid(lengths: Iterable[int], steps: int, like: Array) -> Array:
     """The mask (T, B) of the steps that belong to a sequence: t < lengths[b]; of the library and device of `like`."""
-    lengths = list(lengths)
-    return valid_steps("valid", lengths, steps, len(lengths), like)
+    known: Any = lengths if hasattr(lengths, "shape") else list(lengths)
+    return valid_steps("valid", known, steps, len(known), like)
 
 
-def _counted(operation: str, mask: Array | None, like: Array, shape: tuple[int, ...]) -> tuple[Array | None, int]:
+def _counted(operation: str, mask: Array | None, like: Array, shape: tuple[int, ...]) -> tuple[Array | None, Any]:
     """The mask, of so many axes as `shape`, None for all; and how many elements of `shape` it counts, at least 1."""
     if mask is None:
         return None, max(1, prod(shape))
@@ -115,4 +124,5 @@ def _counted(operation: str, mask: Array | None, like: Array, shape: tuple[int, 
     if tuple(mask.shape) != shape[:axes]:
         raise ValueError(f"{operation}: mask must have leading axes of {shape}, received {tuple(mask.shape)}")
     counted = xp.reshape(mask, (*mask.shape, *(1,) * (len(shape) - axes)))
-    return counted, max(1, int(xp.sum(xp.astype(mask, xp.int64))) * prod(shape[axes:]))
+    count = xp.count_nonzero(mask) * prod(shape[axes:])
+    return counted, xp.where(count > 0, count, 1) if traced(mask) else max(1, int(count))

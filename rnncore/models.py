@@ -25,7 +25,6 @@ from rnncore.layers.layer import (
     check_tape,
     final,
     final_backward,
-    form,
     initial_state,
     is_recurrent,
     run,
@@ -56,7 +55,7 @@ class ManyToOne:
         """xs (T, B, …) → y (B, K), and a cache for `backward`."""
         _, state, tape = run(self.layer, xs, lengths=lengths, rng=rng)
         y, _, above = run(self.readout, final(self.layer, state), rng=rng)
-        return y, LayerTape(form(self), (tape, state, above))
+        return y, LayerTape(tree.form(self), (tape, state, above))
 
     def backward(self, dy: Array, cache: LayerTape) -> tuple[Array, Self]:
         """Gradients of xs and of the parameters, from that of y."""
@@ -85,7 +84,7 @@ class ManyToMany:
         lengths = check_lengths("ManyToMany.forward", "xs", xs, lengths)
         hs, _, tape = run(self.layer, xs, lengths=lengths, rng=rng)
         ys, _, above = run(self.readout, hs, lengths=lengths, rng=rng)
-        return ys, LayerTape(form(self), (tape, above))
+        return ys, LayerTape(tree.form(self), (tape, above))
 
     def backward(self, dys: Array, cache: LayerTape) -> tuple[Array, Self]:
         """Gradients of xs and of the parameters, from that of ys."""
@@ -128,12 +127,12 @@ class OneToMany:
         us = array_namespace(h).zeros((span, batch, *cell.input_shape), dtype=h.dtype, device=device(h))
         outputs, parts = [], []
         for start in range(0, steps, span):
-            left = np.clip(n - start, 0, span)
+            left = (n - start).clip(0, span)
             hs, state, tape = run(cell, us, state, left)
             us, _, above = run(self.readout, hs, lengths=left)
             outputs.append(us)
             parts.append((tape, above))
-        return concat(*outputs, axis=0), LayerTape(form(self), (below, cell, parts, steps))
+        return concat(*outputs, axis=0), LayerTape(tree.form(self), (below, cell, parts, steps))
 
     def backward(self, dys: Array, cache: LayerTape) -> tuple[Array, Self]:
         """Gradients of x and of the parameters, from that of ys."""
@@ -173,9 +172,12 @@ class EncoderDecoder:
     def __post_init__(self) -> None:
         for name, layer in (("encoder", self.encoder), ("decoder", self.decoder)):
             _check_recurrent("EncoderDecoder", name, layer)
-        have, want = (form(initial_state(layer, 1)) for layer in (self.encoder, self.decoder))
+        have, want = (tree.form(initial_state(layer, 1)) for layer in (self.encoder, self.decoder))
         if have != want:
-            raise ValueError(f"EncoderDecoder: encoder must have states like the decoder's, {want}, received {have}")
+            raise ValueError(
+                f"EncoderDecoder: encoder must have states like the decoder's, {tree.described(want)}, "
+                f"received {tree.described(have)}"
+            )
 
     def forward(
         self,
@@ -190,7 +192,7 @@ class EncoderDecoder:
         _, state, encoded = run(self.encoder, xs, lengths=lengths, rng=rng)
         hs, _, decoded = run(self.decoder, us, state, target_lengths, rng=rng)
         ys, _, above = run(self.readout, hs, lengths=target_lengths, rng=rng)
-        return ys, LayerTape(form(self), (encoded, decoded, above))
+        return ys, LayerTape(tree.form(self), (encoded, decoded, above))
 
     def backward(self, dys: Array, cache: LayerTape) -> tuple[tuple[Array, Array], Self]:
         """Gradients (of xs, of us) and of the parameters, from that of ys."""

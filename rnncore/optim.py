@@ -7,12 +7,17 @@ and resumed as plain data.
 import math
 import numbers
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from functools import reduce
+from typing import Any, NamedTuple, cast
 
 from rnncore import tree
-from rnncore.backend import Array, array_namespace, check_array, check_finite
+from rnncore.backend import Array, array_namespace, check_array, check_finite, is_jax, traced
 
-__all__ = ["SGD", "Adam", "Momentum", "RMSprop", "clip_by_global_norm", "clip_by_value", "global_norm"]
+__all__ = ["SGD", "Adam", "Diverged", "Momentum", "RMSprop", "clip_by_global_norm", "clip_by_value", "global_norm"]
+
+
+class Diverged(ValueError):
+    """A loss, or the norm of a gradient, is no finite number any more."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +36,7 @@ class SGD:
     def update(self, parameters: Any, gradients: Any, state: tuple[()]) -> tuple[Any, tuple[()]]:
         """New parameters, and the state."""
         _check_form("SGD.update", "gradients", gradients, parameters)
-        return tree.map(lambda p, g: p - float(self.learning_rate) * g, parameters, gradients), state
+        return tree.map(lambda p, g: p - _number(self.learning_rate) * g, parameters, gradients), state
 
 
 class MomentumState(NamedTuple):
@@ -55,7 +60,7 @@ class Momentum:
 
     learning_rate: float
     momentum: float = 0.9
-    nesterov: bool = False
+    nesterov: bool = tree.static(default=False)
 
     def __post_init__(self) -> None:
         _positive("Momentum", "learning_rate", self.learning_rate)
@@ -68,7 +73,7 @@ class Momentum:
     def update(self, parameters: Any, gradients: Any, state: MomentumState) -> tuple[Any, MomentumState]:
         """New parameters, and the new state."""
         _check_update("Momentum", parameters, gradients, state, MomentumState)
-        rate, mu = float(self.learning_rate), float(self.momentum)
+        rate, mu = _number(self.learning_rate), _number(self.momentum)
         v = tree.map(lambda v, g: mu * v + g, state.v, gradients)
         if self.nesterov:
             return tree.map(lambda p, v, g: p - rate * (g + mu * v), parameters, v, gradients), MomentumState(v)
@@ -107,7 +112,7 @@ class RMSprop:
     def update(self, parameters: Any, gradients: Any, state: RMSpropState) -> tuple[Any, RMSpropState]:
         """New parameters, and the new state."""
         _check_update("RMSprop", parameters, gradients, state, RMSpropState)
-        rate, decay, epsilon = float(self.learning_rate), float(self.decay), float(self.epsilon)
+        rate, decay, epsilon = _number(self.learning_rate), _number(self.decay), _number(self.epsilon)
         v = tree.map(lambda v, g: decay * v + (1 - decay) * g * g, state.v, gradients)
 
         def move(p: Array, v: Array, g: Array) -> Array:
@@ -158,11 +163,11 @@ class Adam:
     def update(self, parameters: Any, gradients: Any, state: AdamState) -> tuple[Any, AdamState]:
         """New parameters, and the new state."""
         _check_update("Adam", parameters, gradients, state, AdamState)
-        t, beta1, beta2, epsilon = state.t + 1, float(self.beta1), float(self.beta2), float(self.epsilon)
+        t, beta1, beta2, epsilon = state.t + 1, _number(self.beta1), _number(self.beta2), _number(self.epsilon)
         m = tree.map(lambda m, g: beta1 * m + (1 - beta1) * g, state.m, gradients)
         v = tree.map(lambda v, g: beta2 * v + (1 - beta2) * g * g, state.v, gradients)
-        size, correction = float(self.learning_rate) / (1 - beta1**t), 1 - beta2**t
-        kept = 1 - float(self.learning_rate) * float(self.weight_decay)
+        size, correction = _number(self.learning_rate) / _unbiased(beta1, t), _unbiased(beta2, t)
+        kept = 1 - _number(self.learning_rate) * _number(self.weight_decay)
 
         def move(p: Array, m: Array, v: Array) -> Array:
             return kept * p - size * m / (array_namespace(v).sqrt(v / correction) + epsilon)
@@ -171,30 +176,48 @@ class Adam:
 
 
 def global_norm(gradients: Any) -> float:
-    """Euclidean norm of all leaves seen as one long vector; summed in float64, where 1e20 squared is a number still."""
+    """Euclidean norm of all leaves seen as one long vector; 1e20 has one too, whose square is beyond float32."""
+    leaves = [g for _, g in tree.leaves(gradients)]
+    if leaves and is_jax(leaves[0]):
+        return cast(float, _scaled_norm(leaves))
 
     def square(g: Array) -> float:
         xp = array_namespace(g)
         wide = xp.astype(g, xp.float64)
         return float(xp.sum(wide * wide))
 
-    return math.sqrt(sum(square(g) for _, g in tree.leaves(gradients)))
+    return math.sqrt(sum(map(square, leaves)))
+
+
+def _scaled_norm(leaves: list[Array]) -> Any:
+    """`global_norm` without float64, which JAX may not have; of traced leaves it is an array."""
+    xp = array_namespace(*leaves)
+    largest = reduce(xp.maximum, [xp.max(xp.abs(g), initial=0) for g in leaves])
+    unit = xp.where((largest > 0) & (largest < math.inf), largest, 1)
+    norm = unit * xp.sqrt(sum(xp.sum((g / unit) ** 2) for g in leaves))
+    return norm if traced(norm) else float(norm)
 
 
 def clip_by_global_norm(gradients: Any, max_norm: float) -> tuple[Any, float]:
     """Scale all gradients by min(1, max_norm / norm), norm being the global one; return them and the norm before.
 
-    One factor for all leaves: the direction stays. A gradient with nan or inf in it is refused, not scaled.
+    One factor for all leaves: the direction stays. A gradient with nan or inf in it is refused, not scaled; where JAX
+    traces it, it becomes nan.
 
     Raises:
-        ValueError: `max_norm` is not a positive number, or the norm is not finite.
+        ValueError: `max_norm` is not a positive number.
+        Diverged: the norm is not finite; a ValueError.
 
     Paper: R. Pascanu, T. Mikolov, Y. Bengio, On the difficulty of training recurrent neural networks, 2013.
     """
     _positive("clip_by_global_norm", "max_norm", max_norm)
     norm = global_norm(gradients)
+    if traced(norm):
+        xp = array_namespace(norm)
+        factor = xp.where(norm <= max_norm, 1, max_norm / norm)
+        return tree.map(lambda g: g * xp.astype(factor, g.dtype), gradients), norm
     if not math.isfinite(norm):
-        raise ValueError(f"clip_by_global_norm: the gradient's norm is {norm}; no factor can mend that")
+        raise Diverged(f"clip_by_global_norm: the gradient's norm must be finite, received {norm}")
     if norm <= max_norm:
         return gradients, norm
     return tree.map(lambda g: g * float(max_norm / norm), gradients), norm
@@ -212,17 +235,29 @@ def clip_by_value(gradients: Any, limit: float) -> Any:
     return tree.map(lambda g: array_namespace(g).clip(g, -float(limit), float(limit)), gradients)
 
 
+def _number(value: Any) -> Any:
+    return value if traced(value) else float(value)
+
+
+def _unbiased(beta: Any, t: Any) -> Any:
+    """1 - βᵗ, where βᵗ is near 1 too."""
+    if not traced(t):
+        return 1 - beta**t
+    xp = array_namespace(t)
+    return -xp.expm1(t * xp.log(xp.asarray(beta, dtype=xp.result_type(float))))
+
+
 def _zeros(parameters: Any) -> Any:
     return tree.map(lambda p: array_namespace(p).zeros_like(p), parameters)
 
 
 def _positive(operation: str, name: str, value: float) -> None:
-    if not (isinstance(value, numbers.Real) and value > 0 and math.isfinite(value)):
+    if not traced(value) and not (isinstance(value, numbers.Real) and value > 0 and math.isfinite(value)):
         raise ValueError(f"{operation}: {name} must be a positive number, received {value!r}")
 
 
 def _fraction(operation: str, name: str, value: float) -> None:
-    if not (isinstance(value, numbers.Real) and 0 <= float(value) < 1):
+    if not traced(value) and not (isinstance(value, numbers.Real) and 0 <= float(value) < 1):
         raise ValueError(f"{operation}: {name} must lie in [0, 1), received {value!r}")
 
 

@@ -8,11 +8,11 @@ Paper: P. J. Werbos, Backpropagation through time: what it does and how to do it
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
-from rnncore.backend import Array, array_namespace, check_whole, concat, device, joined, take_rows
+from rnncore.backend import Array, array_namespace, check_array, check_whole, concat, device, joined, take_rows, traced
 
 __all__ = [
     "Packing",
@@ -49,6 +49,8 @@ class Packing:
         if lengths is None and not reverse:
             return cls(steps, (batch,) * steps if batch else (), None, None, batch)
         n = np.full(batch, steps) if lengths is None else check_lengths(operation, lengths, steps, batch)
+        if traced(n):
+            return Rectangle.of_traced(steps, batch, n, reverse)
         order = np.argsort(-n, kind="stable")
         t, row = np.nonzero(np.arange(steps)[:, None] < n[order])  # sorted by step, then by place in `order`
         column = order[row]
@@ -86,6 +88,41 @@ class Packing:
 
 
 @dataclass(frozen=True)
+class Running:
+    """Which sequences are running at each step, mask (T, B): `Packing.sizes` where JAX traces the lengths."""
+
+    mask: Array
+
+    def __len__(self) -> int:
+        return int(self.mask.shape[0])
+
+    def __getitem__(self, steps: slice) -> "Running":
+        return Running(self.mask[steps])
+
+
+@dataclass(frozen=True)
+class Rectangle(Packing):
+    """A packing that leaves the padding where it is, since lengths are not known yet; the engine steps over it."""
+
+    @classmethod
+    def of_traced(cls, steps: int, batch: int, n: Array, reverse: bool) -> "Rectangle":
+        """Lay out `batch` sequences of lengths n (B,)."""
+        t = np.arange(steps)[:, None]
+        index = array_namespace(n).where(t < n, n - 1 - t if reverse else t, t) * batch + np.arange(batch)
+        return cls(steps, cast(Any, Running(t < n)), None, index.reshape(-1), batch)
+
+    def unpack(self, rows: Array) -> Array:
+        """(T·B, …) → (T, B, …), zeros in the padding; read backwards twice is forwards."""
+        xp, valid = array_namespace(rows), cast(Any, self.sizes).mask
+        rows = take_rows(rows, self.index).reshape(self.steps, self.batch, *rows.shape[1:])
+        return xp.where(valid.reshape(*valid.shape, *(1,) * (len(rows.shape) - 2)), rows, 0)
+
+    def rows(self, rows: Array, start: int, stop: int) -> Array:
+        """Those of steps start … stop - 1."""
+        return rows[start * self.batch : stop * self.batch]
+
+
+@dataclass(frozen=True)
 class Segment:
     """Consecutive steps start … stop - 1 of a run: the state before them (in packed order), and each step's cache;
     caches None: `backward` runs these steps again first."""
@@ -105,7 +142,7 @@ class Tape:
     segments: list[Segment]
     packing: Packing
     cell: Any
-    form: str
+    form: Any
 
 
 def forward(
@@ -175,11 +212,20 @@ def valid_steps(operation: str, lengths: Iterable[int], steps: int, batch: int, 
     return array_namespace(like).asarray(valid, device=device(like))
 
 
-def check_lengths(operation: str, lengths: Iterable[int], steps: int, batch: int) -> np.ndarray:
-    """`lengths` as a NumPy array (B,) of whole numbers 0 … T; TypeError or ValueError where they are none."""
+def check_lengths(operation: str, lengths: Iterable[int], steps: int, batch: int) -> Any:
+    """`lengths` as a NumPy array (B,) of whole numbers 0 … T; TypeError or ValueError where they are none.
+
+    Lengths that JAX traces are given back: their values are not known.
+    """
+    if traced(lengths):
+        check_array(operation, "lengths", lengths, (batch,), lengths)
+        return lengths
     if not isinstance(lengths, Iterable):
         raise TypeError(f"{operation}: lengths must have shape ({batch},), received a {type(lengths).__name__}")
-    n = np.asarray([check_whole(operation, "each of lengths", length, 0) for length in lengths], dtype=np.intp)
+    known = isinstance(lengths, np.ndarray) and lengths.ndim == 1 and np.isdtype(lengths.dtype, "integral")
+    if not known or np.min(np.asarray(lengths), initial=0) < 0:
+        lengths = [check_whole(operation, "each of lengths", length, 0) for length in lengths]
+    n = np.asarray(lengths, dtype=np.intp)
     if n.shape != (batch,):
         raise ValueError(f"{operation}: lengths must have shape ({batch},), received {n.shape}")
     if batch and n.max() > steps:

@@ -16,9 +16,9 @@ import numpy as np
 from rnncore import tree
 from rnncore.backend import array_namespace, check_whole, device
 from rnncore.layers.layer import options
-from rnncore.optim import clip_by_global_norm
+from rnncore.optim import Diverged, clip_by_global_norm
 
-__all__ = ["Interrupted", "ProgressLine", "fit", "load", "save"]
+__all__ = ["Interrupted", "ProgressLine", "fit", "load", "save", "step"]
 
 FORMAT = "rnncore 1"
 Progress = Callable[[int, int, float], None]
@@ -111,7 +111,12 @@ def fit(
         rng.bit_generator.state = run.rng
     try:
         while run.step < steps:
-            value, model, state = _step(run, loss, batches, optimiser, rng, clip)
+            try:
+                value, model, state = step(run.model, run.state, loss, batches, optimiser, rng, clip)
+            except Diverged as error:
+                raise Diverged(
+                    f"fit: {error} at step {run.step}; a smaller learning rate or clipping may help"
+                ) from None
             history.append(value)
             run = _Run(run.step + 1, model, state, rng.bit_generator.state)
             if show:
@@ -131,21 +136,35 @@ def fit(
     return run.model, history
 
 
-def _step(
-    run: _Run, loss: Any, batches: Any, optimiser: Any, rng: np.random.Generator, clip: float | None
+def step(
+    model: Any, state: Any, loss: Any, batches: Any, optimiser: Any, rng: np.random.Generator, clip: float | None
 ) -> tuple[float, Any, Any]:
-    """The loss of one step, and the model and the optimiser's state after it."""
+    """One step of training: the loss, and the model and the optimiser's state after it; `Diverged` where there is none.
+
+    Arguments as of `fit`, and `state`, the optimiser's.
+    """
     inputs, targets = batches(rng)
-    ys, *_, tape = _call(run.model.forward, (), inputs, **({"rng": rng} if "rng" in options(run.model) else {}))
-    value, dys = _call(loss, (ys,), targets)
+    value, grads = gradient(model, loss, inputs, targets, rng)
     value = float(value)
     if not math.isfinite(value):
-        raise ValueError(f"fit: the loss is {value} at step {run.step}; a smaller learning rate or clipping may help")
-    grads = run.model.backward(dys, tape)[-1]
+        raise Diverged(f"the loss is {value}")
     if clip is not None:
         grads, _ = clip_by_global_norm(grads, clip)
-    model, state = optimiser.update(run.model, grads, run.state)
-    return value, tree.with_fixed_of(model, grads), state
+    model, state = updated(model, grads, optimiser, state)
+    return value, model, state
+
+
+def gradient(model: Any, loss: Any, inputs: Any, targets: Any, rng: Any) -> tuple[Any, Any]:
+    """The loss of a batch and the gradient of the model."""
+    ys, *_, tape = _call(model.forward, (), inputs, **({"rng": rng} if "rng" in options(model) else {}))
+    value, dys = _call(loss, (ys,), targets)
+    return value, model.backward(dys, tape)[-1]
+
+
+def updated(model: Any, grads: Any, optimiser: Any, state: Any) -> tuple[Any, Any]:
+    """The model after an update, and the optimiser's state."""
+    new, state = optimiser.update(model, grads, state)
+    return tree.with_fixed_of(new, grads), state
 
 
 def _call(function: Callable[..., Any], first: tuple[Any, ...], given: Any, **more: Any) -> Any:

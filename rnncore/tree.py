@@ -8,9 +8,11 @@ import dataclasses
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
+
 from rnncore.backend import Array
 
-__all__ = ["convert", "fixed", "leaves", "map", "static", "with_fixed_of"]
+__all__ = ["check_form", "convert", "described", "fixed", "form", "leaves", "map", "static", "with_fixed_of"]
 
 
 def static(**options: Any) -> Any:
@@ -40,17 +42,14 @@ def map(function: Callable[..., Any], tree: Any, *others: Any) -> Any:
     Raises:
         ValueError: another tree has another form.
     """
-    children = _children(tree)
+    children, theirs = _children(tree), []
     if children is None:
         return function(tree, *others)
     for other in others:
-        if type(other) is not type(tree) or (_children(other) or {}).keys() != children.keys():
+        theirs.append(_children(other) or {})
+        if type(other) is not type(tree) or theirs[-1].keys() != children.keys():
             raise ValueError(f"tree.map: a {type(other).__name__} does not have the form of this {type(tree).__name__}")
-    mapped = {
-        key: map(function, child, *((_children(other) or {})[key] for other in others))
-        for key, child in children.items()
-    }
-    return _rebuilt(tree, mapped)
+    return _rebuilt(tree, {key: map(function, child, *[t[key] for t in theirs]) for key, child in children.items()})
 
 
 def with_fixed_of(tree: Any, other: Any) -> Any:
@@ -70,23 +69,68 @@ def with_fixed_of(tree: Any, other: Any) -> Any:
 
 def leaves(tree: Any, *, and_fixed: bool = False) -> Iterator[tuple[str, Array]]:
     """The leaves of `tree` in order, each with its path: ``("0.W", array)``; fixed arrays too where asked."""
-    children = _children(tree, "fixed" if and_fixed else "")
+    return iter(_leaves("", tree, "fixed" if and_fixed else "", []))
+
+
+def form(tree: Any) -> Any:
+    """Classes, options, and dtype and shape of each array, as tuples: what a tape and its layer must have in common."""
+    if hasattr(tree, "shape"):
+        return "array", tree.dtype, tuple(tree.shape)
+    children = _children(tree, "all")
     if children is None:
-        yield "", tree
-        return
+        return "option", tree
+    return type(tree), tuple([(key, form(child)) for key, child in children.items()])
+
+
+def check_form(operation: str, received: Any, tree: Any) -> None:
+    """Refuse the tape of a layer of another form than this one's; ValueError."""
+    if received != (wanted := form(tree)):
+        raise ValueError(f"{operation}: tape must be of {described(wanted)}, received that of {described(received)}")
+
+
+def described(form: Any) -> str:
+    """A form in words: Elman(W=float32(3, 4), …, activation='tanh')."""
+    kind, *rest = form
+    if kind == "array":
+        return f"{rest[0]}{rest[1]}"
+    if kind == "option":
+        return repr(*rest)
+    if issubclass(kind, tuple | list):
+        return f"({', '.join(described(child) for _, child in rest[0])})"
+    return f"{kind.__name__}({', '.join(f'{key}={described(child)}' for key, child in rest[0])})"
+
+
+def _leaves(path: str, tree: Any, also: str, found: list[tuple[str, Array]]) -> list[tuple[str, Array]]:
+    children = _children(tree, also)
+    if children is None:
+        found.append((path, tree))
+        return found
     for key, child in children.items():
-        for path, leaf in leaves(child, and_fixed=and_fixed):
-            yield (f"{key}.{path}" if path else str(key)), leaf
+        _leaves(f"{path}.{key}" if path else str(key), child, also, found)
+    return found
 
 
 def _children(tree: Any, also: str = "") -> dict[Any, Any] | None:
     """What lies directly below a node, with the fields marked as `also`; None for a leaf."""
-    if dataclasses.is_dataclass(tree) and not isinstance(tree, type):
-        fields = (f for f in dataclasses.fields(tree) if not f.metadata.get("static") or f.metadata.get(also))
-        return {f.name: getattr(tree, f.name) for f in fields}
+    if type(tree) is np.ndarray:
+        return None
+    names = _NAMES.get((type(tree), also))
+    if names is not None:
+        return {name: getattr(tree, name) for name in names}
     if isinstance(tree, tuple | list):
         return dict(enumerate(tree))
-    return dict(tree) if isinstance(tree, dict) else None
+    if isinstance(tree, dict):
+        return dict(tree)
+    if not dataclasses.is_dataclass(tree) or isinstance(tree, type):
+        return None
+    fields = [
+        f for f in dataclasses.fields(tree) if also == "all" or not f.metadata.get("static") or f.metadata.get(also)
+    ]
+    _NAMES[type(tree), also] = tuple(f.name for f in fields)
+    return _children(tree, also)
+
+
+_NAMES: dict[tuple[type, str], tuple[str, ...]] = {}  # of a class's fields: to look them up costs as much as a product
 
 
 def _rebuilt(tree: Any, children: dict[Any, Any]) -> Any:

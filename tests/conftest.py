@@ -1,6 +1,7 @@
 """What the tests of rnncore share: backends and devices, cells with random parameters, and layouts of sequences."""
 
 import dataclasses
+import os
 import signal
 from contextlib import contextmanager
 
@@ -13,6 +14,7 @@ from rnncore import CELLS, tree
 from rnncore.activations import ACTIVATIONS
 from rnncore.testing import assert_close
 
+os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")  # of hundreds of programs that are run once
 settings.register_profile("rnncore", derandomize=True, deadline=None, max_examples=50)
 settings.load_profile("rnncore")
 torch.set_num_threads(1)

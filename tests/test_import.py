@@ -26,8 +26,9 @@ CHAIN = [
     "layers",
     "models",
     "training",
+    "sweeps",
 ]  # each may import those before it
-LOADED = {"torch": {"modules", "kernels"}, "jax": {"jax", "engines.xla"}}  # these alone may import it
+LOADED = {"torch": {"modules", "kernels"}, "jax": {"jax", "engines.xla", "compiled_sweep"}}  # these alone may import it
 FILES = {
     ".".join(path.relative_to(ROOT / "rnncore").with_suffix("").parts).removesuffix(".__init__"): path
     for path in sorted((ROOT / "rnncore").rglob("*.py"))

@@ -11,7 +11,7 @@ import numpy as np
 from rnncore.backend import Array, check_whole, is_jax
 from rnncore.engines import loop
 
-__all__ = ["chosen", "engine"]
+__all__ = ["chosen", "compiling", "engine"]
 
 _compiled: Any = None  # the programs by which NumPy arrays are run, where that was asked for
 
@@ -26,6 +26,11 @@ def chosen(cell: Any, rows: Array, sizes: tuple[int, ...]) -> Any:
 
         return xla.TRACED
     return loop
+
+
+def compiling() -> bool:
+    """Whether runs of NumPy arrays are compiled."""
+    return _compiled is not None
 
 
 class engine:  # noqa: N801 (a function, and a context)

@@ -18,7 +18,7 @@ from rnncore import memory, tree
 from rnncore.backend import Array
 from rnncore.engines import loop
 from rnncore.jax import register
-from rnncore.recurrence import State
+from rnncore.recurrence import Running, State
 
 __all__ = ["TRACED", "Programs"]
 
@@ -54,9 +54,8 @@ def _backward(
 
     def step(dstate: State, at: Any) -> tuple[State, Any]:
         dy, cache, valid, cut = at
-        dnew = _where(valid, dstate, tuple(map(jnp.zeros_like, dstate)))
-        if dy is not None:
-            dnew = (dnew[0] + dy, *dnew[1:])
+        dnew = dstate if dy is None else (dstate[0] + dy, *dstate[1:])
+        dnew = _where(valid, dnew, tuple(map(jnp.zeros_like, dstate)))
         dprojected, dold, residue = retreat(dnew, cache)
         register(residue)
         dold = tuple(
@@ -176,7 +175,7 @@ class Programs:
         """The engine for a run of this form; None until it has been asked for more than `after` times."""
         if not sizes or rows.dtype not in (np.float32, np.float64):
             return None
-        form = cell._form, rows.shape[1:], sizes[0], sizes[0] == sizes[-1], _steps(sizes)
+        form = tree.form(cell), rows.shape[1:], sizes[0], sizes[0] == sizes[-1], _steps(sizes)
         if form not in self.kept:
             register(cell)
             self.kept[form] = Program()
@@ -254,6 +253,8 @@ def _writable(array: Any) -> np.ndarray:
 
 def _layout(sizes: tuple[int, ...], batch: int, steps: int) -> tuple[np.ndarray | None, np.ndarray | None]:
     """Which sequences run at each step (T, B), and where in (T·B, …) the packed rows are; None: all, in order."""
+    if isinstance(sizes, Running):
+        return sizes.mask, None
     if sizes[-1] == batch:
         return None, None
     running = np.arange(batch) < np.array([*sizes, *[0] * (steps - len(sizes))])[:, None]

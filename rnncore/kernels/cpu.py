@@ -126,15 +126,15 @@ class Kernel(ABC):
                     running = [np.concatenate([s, e], axis=1) for s, e in zip(running, ends, strict=True)]
                     spare, width = np.empty((size, n), dtype), n
                     da = np.empty((self.gates, size, n), dtype)
+                    joined = da.reshape(-1, n)
+                    back = joined[self._rows(self.recurrent, size)]
                 made = self._factors(cell, flat, starts[group.start], len(group), n, size, factors)
                 for t, part in zip(reversed(group), reversed(made), strict=True):
                     at = starts[t]
                     if dys is not None:
                         running[0] += dys[at : at + n].T
                     self.retreat(part, kept[t], running, da, spare)
-                    joined = da.reshape(-1, n)
                     das[:, at - start : at - start + n] = joined
-                    back = joined[self._rows(self.recurrent, size)]
                     if self.direct:
                         running[0] += np.matmul(U, back, out=spare)
                     else:

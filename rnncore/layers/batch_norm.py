@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from rnncore.backend import (
     check_whole,
     concat,
     take_rows,
+    traced,
 )
 from rnncore.layers.layer import check_rng, zero_padding
 from rnncore.normalisation import check_epsilon
@@ -107,7 +108,8 @@ class BatchNorm:
             mean, variance, count = self._at(self.mean, xs.shape[0]), self._at(self.variance, xs.shape[0]), None
             moved = (self.mean, self.variance)
         else:
-            longest = xs.shape[0] if lengths is None else int(np.max(lengths, initial=0))
+            known = lengths is not None and not traced(lengths)
+            longest = int(np.max(cast(Any, lengths), initial=0)) if known else xs.shape[0]
             if self._per_step and longest > (steps := self.mean.shape[0]):
                 raise ValueError(f"{operation}: there are statistics for {steps} steps, received {longest}")
             ones = xp.ones_like(xs[..., :1])

@@ -18,7 +18,6 @@ from rnncore.layers.layer import (
     check_tape,
     final,
     final_backward,
-    form,
     initial_state,
     run,
     run_backward,
@@ -73,7 +72,7 @@ class Bidirectional(Recurrent):
         lengths = check_lengths("Bidirectional.forward", "xs", xs, lengths)
         a, of_ahead, tape_ahead = run(self.ahead, xs, of_ahead, lengths, reverse, checkpoint, rng)
         b, of_back, tape_back = run(self.back, xs, of_back, lengths, not reverse, checkpoint, rng)
-        tape = LayerTape(form(self), (tape_ahead, tape_back, a.shape[-1]))
+        tape = LayerTape(tree.form(self), (tape_ahead, tape_back, a.shape[-1]))
         return self._merged(a, b), (of_ahead, of_back), tape
 
     def backward(

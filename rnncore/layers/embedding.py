@@ -14,6 +14,7 @@ from rnncore.backend import (
     check_dtype,
     check_floating,
     check_whole,
+    check_within,
     take_rows,
 )
 
@@ -67,7 +68,7 @@ class Embedding:
         """ks (…) → ys (…, D), and a cache for `backward`."""
         check_indices("Embedding.forward", "ks", ks, self.E)
         xp = array_namespace(ks)
-        rows = take_rows(self.E, xp.astype(xp.reshape(ks, (-1,)), xp.int64))
+        rows = take_rows(self.E, xp.reshape(ks, (-1,)))
         return self._without_padding(xp.reshape(rows, (*ks.shape, self.E.shape[1])), ks), ks
 
     def backward(self, dys: Array, cache: Array) -> tuple[None, Self]:
@@ -94,6 +95,4 @@ def check_indices(operation: str, name: str, ks: Array, E: Array) -> None:
         raise TypeError(f"{operation}: {name} and E: {error}") from None
     if not xp.isdtype(ks.dtype, "integral"):
         raise TypeError(f"{operation}: {name} must be whole numbers, received dtype {ks.dtype}")
-    if 0 not in ks.shape and not (int(xp.min(ks)) >= 0 and int(xp.max(ks)) < E.shape[0]):
-        low, high = int(xp.min(ks)), int(xp.max(ks))
-        raise ValueError(f"{operation}: {name} must lie in 0 … {E.shape[0] - 1}, received {low} … {high}")
+    check_within(operation, name, ks, E.shape[0])

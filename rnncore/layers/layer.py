@@ -13,7 +13,6 @@ So a layer needs no base class, and every layer that holds others holds any.
 layer is evaluated, and nothing is random. Nothing is ever stored on a layer.
 """
 
-import dataclasses
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
@@ -22,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from rnncore import recurrence
+from rnncore import recurrence, tree
 from rnncore.backend import Array, array_namespace
 from rnncore.cell import Cell
 
@@ -38,7 +37,6 @@ __all__ = [
     "check_tape",
     "final",
     "final_backward",
-    "form",
     "initial_state",
     "is_recurrent",
     "options",
@@ -56,7 +54,7 @@ class LayerTape:
     """What the forward pass of a layer that holds others leaves for its backward pass: what theirs left, and of what
     form the layer was."""
 
-    form: str
+    form: Any
     parts: tuple[Any, ...]
 
 
@@ -179,20 +177,16 @@ def zero_padding(xs: Array, valid: Array | None) -> Array:
 
 def options(layer: Layer) -> Iterable[str]:
     """The names of the parameters of a layer's `forward`."""
-    return inspect.signature(layer.forward).parameters
+    kind = type(layer)
+    if kind not in _OPTIONS:
+        _OPTIONS[kind] = tuple(inspect.signature(layer.forward).parameters)
+    return _OPTIONS[kind]
+
+
+_OPTIONS: dict[type, tuple[str, ...]] = {}  # to read a signature costs as much as a small product
 
 
 # -- checks
-
-
-def form(layer: Any) -> str:
-    """Classes, options, and dtype and shape of every array: what a tape and its layer must have in common."""
-    if dataclasses.is_dataclass(layer):
-        fields = (f"{f.name}={form(getattr(layer, f.name))}" for f in dataclasses.fields(layer))
-        return f"{type(layer).__name__}({', '.join(fields)})"
-    if isinstance(layer, tuple | list):
-        return f"({', '.join(map(form, layer))})"
-    return f"{layer.dtype}{tuple(layer.shape)}" if hasattr(layer, "shape") else repr(layer)
 
 
 def check_tape(layer: Layer, tape: Any) -> tuple[Any, ...]:
@@ -200,8 +194,7 @@ def check_tape(layer: Layer, tape: Any) -> tuple[Any, ...]:
     operation = f"{type(layer).__name__}.backward"
     if not isinstance(tape, LayerTape):
         raise TypeError(f"{operation}: tape must be what forward returned last, received a {type(tape).__name__}")
-    if tape.form != form(layer):
-        raise ValueError(f"{operation}: tape must be of {form(layer)}, received that of {tape.form}")
+    tree.check_form(operation, tape.form, layer)
     return tape.parts
 
 

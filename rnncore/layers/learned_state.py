@@ -17,7 +17,6 @@ from rnncore.layers.layer import (
     check_tape,
     final,
     final_backward,
-    form,
     initial_state,
     is_recurrent,
     run,
@@ -81,7 +80,7 @@ class LearnedState(Recurrent):
         if learned:
             state = self.initial_state(xs.shape[1])
         ys, state, tape = run(self.layer, xs, state, lengths, reverse, checkpoint, rng)
-        return ys, state, LayerTape(form(self), (tape, learned))
+        return ys, state, LayerTape(tree.form(self), (tape, learned))
 
     def backward(
         self, dys: Array | None, tape: LayerTape, dstate: Any = None, window: int | None = None

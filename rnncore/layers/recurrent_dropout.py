@@ -10,7 +10,7 @@ from rnncore import tree
 from rnncore.backend import Array, array_namespace, check_array
 from rnncore.cell import AffineCell, Cell, Product
 from rnncore.layers.dropout import dropout_mask
-from rnncore.layers.layer import LayerTape, Recurrent, check_rate, check_rng, check_tape, final_backward, form
+from rnncore.layers.layer import LayerTape, Recurrent, check_rate, check_rng, check_tape, final_backward
 from rnncore.recurrence import State
 
 __all__ = ["RecurrentDropout"]
@@ -70,7 +70,7 @@ class RecurrentDropout(Recurrent):
         xp, h = array_namespace(xs), state[0]
         mask = xp.ones_like(h) if rng is None else dropout_mask(rng, tuple(h.shape), self.rate, h)
         ys, final, tape = masked.forward(xs, (*state, mask), lengths, reverse, checkpoint)
-        return ys, final[:-1], LayerTape(form(self), (masked, tape, mask))
+        return ys, final[:-1], LayerTape(tree.form(self), (masked, tape, mask))
 
     def backward(
         self, dys: Array | None, tape: LayerTape, dstate: State | None = None, window: int | None = None

@@ -20,7 +20,6 @@ from rnncore.layers.layer import (
     check_tape,
     final,
     final_backward,
-    form,
     initial_state,
     run,
     run_backward,
@@ -79,7 +78,7 @@ class Stack(Recurrent):
             xs, after, part = run(layer, xs, before, lengths, reverse, checkpoint, rng)
             finals.append(after)
             parts.append(part)
-        return xs, tuple(finals), LayerTape(form(self), (parts, drops))
+        return xs, tuple(finals), LayerTape(tree.form(self), (parts, drops))
 
     def backward(
         self,

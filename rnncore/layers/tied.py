@@ -6,6 +6,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from rnncore import tree
 from rnncore.backend import Array, array_namespace, check_array
 from rnncore.layers.dense import Dense
 from rnncore.layers.embedding import Embedding
@@ -15,7 +16,6 @@ from rnncore.layers.layer import (
     Recurrent,
     check_lengths,
     check_tape,
-    form,
     initial_state,
     is_recurrent,
     run,
@@ -79,7 +79,7 @@ class Tied(Recurrent):
         rows, _, below = run(self.embedding, xs, lengths=lengths)
         hs, state, part = run(self.layer, rows, state, lengths, reverse, checkpoint, rng)
         ys, _, above = run(self._readout, hs, lengths=lengths)
-        return ys, state, LayerTape(form(self), (below, part, above))
+        return ys, state, LayerTape(tree.form(self), (below, part, above))
 
     def backward(
         self, dys: Array | None, tape: LayerTape, dstate: Any = None, window: int | None = None

@@ -10,7 +10,7 @@ import numpy as np
 from rnncore import tree
 from rnncore.backend import Array, array_namespace, check_array, concat, device
 from rnncore.cell import Cell
-from rnncore.layers.layer import LayerTape, Recurrent, check_rate, check_rng, check_tape, final_backward, form
+from rnncore.layers.layer import LayerTape, Recurrent, check_rate, check_rng, check_tape, final_backward
 from rnncore.recurrence import State
 
 __all__ = ["Zoneout"]
@@ -76,7 +76,7 @@ class Zoneout(Recurrent):
         flat = xp.reshape(xs, (steps, batch, math.prod(self.cell.input_shape)))
         masked = concat(flat, xp.asarray(masks, dtype=xs.dtype, device=device(xs)))
         ys, state, tape = zoned.forward(masked, state, lengths, reverse, checkpoint)
-        return ys, state, LayerTape(form(self), (zoned, tape))
+        return ys, state, LayerTape(tree.form(self), (zoned, tape))
 
     def backward(
         self, dys: Array | None, tape: LayerTape, dstate: State | None = None, window: int | None = None
