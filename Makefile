@@ -24,8 +24,8 @@ help: ## what there is to make
 # The matrices of the chapters are small: a second thread for each product costs more than it brings.
 book: export OPENBLAS_NUM_THREADS = 1
 book: .venv/.has-book _build/.code ## run every chapter and build the book: _build/html/index.html
-	@echo "· Running the chapters"
-	@python book/execute.py || { $(call stop,a chapter does not run to its end, as shown above); }
+	@echo "· Running the pages"
+	@python book/execute.py || { $(call stop,a page does not run to its end, as shown above); }
 	@echo "· Building the book"
 	@[ -e _build/.built ] || rm -rf _build/.doctrees # a page that was read once does not warn again
 	@rm -f _build/.built
@@ -44,16 +44,16 @@ test: .venv/.has-test ## all tests, quick ones first
 	@echo "· Style: ruff"
 	@ruff check --quiet
 	@ruff format --check || { $(call stop,files above want ruff format); }
-	@echo "· Types: mypy"
-	@mypy
-	@echo "· Tests of the packages, the exercises and the README"
-	@pytest -n 2 --ignore=tests/test_book.py --ignore=tests/grader
-	@echo "· Tests of the grader: hostile students, large classes, clusters, other courses; beside them the book"
+	@echo "· Types: mypy; and tests of the packages, the exercises and the README"
 	@mkdir -p _build
+	@mypy > _build/mypy.log & types=$$!; \
+		pytest -n 2 --ignore=tests/test_book.py --ignore=tests/grader || { kill $$types; exit 1; }; \
+		wait $$types || { cat _build/mypy.log; exit 1; }
+	@echo "· Tests of the grader: hostile students, large classes, clusters, other courses; beside them the book"
 	@pytest tests/grader > _build/grader.log 2>&1 & grader=$$!; \
 		{ $(MAKE) book && echo "· Tests of the book" && pytest -n 2 --dist loadgroup tests/test_book.py && \
 		echo "· Chapters under another computer's arithmetic" && \
-		(cd benchmarks && python variants.py --pages 06-lstm 10-lengths --variants Haswell "nudge 1"); } || \
+		(cd benchmarks && python variants.py --pages 04-truncated-bptt 07-gru --variants Haswell "nudge 1"); } || \
 		{ kill $$grader; exit 1; }; \
 		wait $$grader || { cat _build/grader.log; exit 1; }; \
 		echo "· Of the grader: $$(tail -n 1 _build/grader.log)"
@@ -103,7 +103,9 @@ HELD_BY_test = torch book grader lab
 
 .venv/.has-%: pyproject.toml constraints.txt | .venv/bin/pip
 	@echo "· Installing what '$*' needs (about a minute the first time)"
-	@python -m pip install -e '.[$*]' > .venv/install.log 2>&1 || { cat .venv/install.log >&2; $(call stop,$(NO_INSTALL)); }
+	@python -m pip install --no-compile -e '.[$*]' > .venv/install.log 2>&1 || \
+		{ cat .venv/install.log >&2; $(call stop,$(NO_INSTALL)); }
+	@python -m compileall -qq -j 0 .venv/lib || true # on all cores; some packages bring files of other Pythons
 	@touch $(addprefix .venv/.has-,$* $(HELD_BY_$*))
 
 .venv/bin/pip:

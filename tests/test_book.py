@@ -239,13 +239,18 @@ def test_page_fits_a_phone(seen: SimpleNamespace) -> None:
 
 
 def test_page_is_accessible(seen: SimpleNamespace) -> None:
-    """Of thousands of coloured words and formulas, which are all made alike, the first of each kind is left."""
+    """Of thousands of coloured words, formulas and signatures, all made alike, the first of each kind is left."""
     seen.tab.evaluate("""() => {
         const kinds = new Set(), formulas = document.querySelectorAll("mjx-container");
         for (const word of document.querySelectorAll("pre span:not(:has(*))")) {
             const around = word.closest("pre").parentElement.className;
             const kind = [word.className, word.style.cssText, around, word.checkVisibility()].join("|");
             if (kinds.has(kind)) word.replaceWith(word.textContent);
+            kinds.add(kind);
+        }
+        for (const signature of document.querySelectorAll("dl.py > dt")) {
+            const kind = signature.parentElement.className;
+            if (kinds.has(kind)) signature.replaceChildren(signature.textContent);
             kinds.add(kind);
         }
         [...formulas].slice(1).forEach(formula => formula.replaceChildren());
