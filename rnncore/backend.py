@@ -202,6 +202,8 @@ def check_array(operation: str, name: str, array: Array, shape: tuple[str | int,
     wanted = "(" + ", ".join(map(str, shape)) + ("," if len(shape) == 1 else "") + ")"
     if not hasattr(array, "shape") or not hasattr(array, "dtype"):
         raise TypeError(f"{operation}: {name} must be an array of shape {wanted}, received a {type(array).__name__}")
+    if isinstance(array, np.ma.MaskedArray):
+        raise TypeError(f"{operation}: {name} is a masked array, whose mask would be lost; give lengths, or an array")
     if _library(array) != _library(like):
         raise TypeError(f"{operation}: {name} is an array of {_library(array)}, but {_library(like)} was wanted")
     received = tuple(array.shape)
@@ -283,5 +285,6 @@ def check_whole(operation: str, name: str, value: Any, least: int) -> int:
 def _library(array: Array) -> str:
     known = _NAMESPACES.get(type(array))  # also what torch.compile can follow
     if known is None:
-        return type(array).__module__.partition(".")[0]
+        roots = [kind.__module__.partition(".")[0] for kind in type(array).__mro__]  # those of its base classes, too
+        return next((root for root in roots if root in ("numpy", "torch", "jax")), roots[0])
     return "jax" if known.__name__ == "jax.numpy" else known.__name__.rpartition(".")[2]

@@ -69,10 +69,9 @@ def _train(runs: Any, rates: Any, batches: Any, count: Any, loss: Any, clip: flo
     def one(started: Any, diverged: Any, optimiser: Any, batch: Any) -> Any:
         (model, state), (inputs, targets, draws) = started, batch
         value, grads = gradient(model, loss, inputs, targets, _Replayed(draws))
-        bad = diverged | ~jnp.isfinite(value)
+        bad = diverged | ~jnp.isfinite(value) | ~jnp.isfinite(optim.global_norm(grads))
         if clip is not None:
-            grads, norm = optim.clip_by_global_norm(grads, clip)
-            bad = bad | ~jnp.isfinite(norm)
+            grads, _ = optim.clip_by_global_norm(grads, clip)
         new = updated(model, grads, optimiser, state)
         kept = tree_util.tree_map(lambda old, new: jnp.where(bad, old, new).astype(old.dtype), started, new)
         return (kept, bad), jnp.where(bad, jnp.nan, value)

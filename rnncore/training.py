@@ -16,7 +16,7 @@ import numpy as np
 from rnncore import tree
 from rnncore.backend import array_namespace, check_whole, device
 from rnncore.layers.layer import options
-from rnncore.optim import Diverged, clip_by_global_norm
+from rnncore.optim import Diverged, clip_by_global_norm, global_norm
 
 __all__ = ["Interrupted", "ProgressLine", "fit", "load", "save", "step"]
 
@@ -96,7 +96,8 @@ def fit(
 
     Raises:
         Interrupted: Ctrl-C, a KeyboardInterrupt that carries the model and history so far.
-        ValueError: a loss that is nan or infinite; a checkpoint that is torn, or of another model or optimiser.
+        Diverged: a loss, or the norm of its gradient, that is nan or infinite; a ValueError.
+        ValueError: a checkpoint that is torn, or of another model or optimiser.
     """
     check_whole("fit", "steps", steps, 0)
     check_whole("fit", "every", every, 1)
@@ -148,6 +149,8 @@ def step(
     value = float(value)
     if not math.isfinite(value):
         raise Diverged(f"the loss is {value}")
+    if not math.isfinite(norm := global_norm(grads)):
+        raise Diverged(f"the gradient's norm is {norm}")
     if clip is not None:
         grads, _ = clip_by_global_norm(grads, clip)
     model, state = updated(model, grads, optimiser, state)
@@ -176,7 +179,7 @@ def _call(function: Callable[..., Any], first: tuple[Any, ...], given: Any, **mo
 
 def _keep(path: Path, run: _Run, history: list[float]) -> None:
     """Write a run to a file."""
-    arrays = _arrays("model", run.model) | _arrays("state", run.state)
+    arrays = _arrays(model=run.model, state=run.state)
     arrays["history"] = np.asarray(history[: run.step], dtype=np.float64)
     arrays["rng"] = np.asarray(json.dumps(run.rng, default=lambda array: array.tolist()))
     _write(path, arrays)
@@ -202,7 +205,7 @@ def save(path: str | os.PathLike[str], values: Any) -> None:
 
     A file of that name is replaced at one stroke; until then it stays as it was, whatever happens.
     """
-    _write(Path(path), _arrays("tree", values))
+    _write(Path(path), _arrays(tree=values))
 
 
 def load(path: str | os.PathLike[str], like: Any) -> Any:
@@ -214,16 +217,28 @@ def load(path: str | os.PathLike[str], like: Any) -> Any:
     return _filled("load", Path(path), _read("load", Path(path)), {"tree": like})["tree"]
 
 
-def _arrays(name: str, values: Any) -> dict[str, np.ndarray]:
-    """The leaves of a tree as NumPy arrays, by their paths."""
-    found = {}
-    for path, leaf in tree.leaves(values, and_fixed=True):
-        found[f"{name}/{path}"] = np.asarray(leaf.detach().cpu() if hasattr(leaf, "detach") else leaf)
+def _arrays(**trees: Any) -> dict[str, np.ndarray]:
+    """The leaves of trees as NumPy arrays, by their paths; and what the trees are, or another might be read in them."""
+    found = {"form": np.asarray(json.dumps({name: _form(values) for name, values in trees.items()}))}
+    for name, values in trees.items():
+        for path, leaf in tree.leaves(values, and_fixed=True):
+            leaf = leaf.detach().cpu() if hasattr(leaf, "detach") else leaf
+            bits = leaf.view(array_namespace(leaf).int16) if _dtype(leaf) == "bfloat16" else leaf  # NumPy has no such
+            found[f"{name}/{path}"] = np.asarray(bits)
     return found
+
+
+def _form(values: Any) -> str:
+    return tree.described(tree.form(values)).replace("torch.", "")
+
+
+def _dtype(leaf: Any) -> str:
+    return str(getattr(leaf, "dtype", "")).removeprefix("torch.")
 
 
 def _filled(operation: str, path: Path, arrays: dict[str, np.ndarray], like: Any) -> Any:
     """A tree like `like` with its arrays from a file."""
+    forms = json.loads(str(arrays.pop("form", "{}")))  # files of version 0.1.0 had none
     places = [f"{name}/{place}" for name, part in like.items() for place, _ in tree.leaves(part, and_fixed=True)]
     if set(places) != set(arrays):
         raise ValueError(f"{operation}: {path} holds {', '.join(arrays)}; wanted {', '.join(places)}")
@@ -233,16 +248,22 @@ def _filled(operation: str, path: Path, arrays: dict[str, np.ndarray], like: Any
         value, place = next(values), next(names)
         if not hasattr(leaf, "shape"):
             return type(leaf)(value[()])
-        shape, dtype = tuple(leaf.shape), str(leaf.dtype).removeprefix("torch.")
-        if value.shape != shape or str(value.dtype) != dtype:
+        shape, dtype = tuple(leaf.shape), _dtype(leaf)
+        bits = dtype == "bfloat16"
+        if value.shape != shape or str(value.dtype) != ("int16" if bits else dtype):
             raise ValueError(
                 f"{operation}: {place} in {path} has shape {value.shape} and dtype {value.dtype}, "
                 f"wanted {shape} and {dtype}"
             )
-        return array_namespace(leaf).asarray(value, device=device(leaf))
+        array = array_namespace(leaf).asarray(value, device=device(leaf))
+        return array.view(leaf.dtype) if bits else array
 
     names = iter(places)
-    return tree.convert(read, like)
+    filled = tree.convert(read, like)
+    for name, part in like.items():
+        if forms.get(name, wanted := _form(part)) != wanted:
+            raise ValueError(f"{operation}: {path} holds {forms[name]}; wanted {wanted}")
+    return filled
 
 
 def _write(path: Path, arrays: dict[str, np.ndarray]) -> None:

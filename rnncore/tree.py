@@ -78,8 +78,9 @@ def form(tree: Any) -> Any:
         return "array", tree.dtype, tuple(tree.shape)
     children = _children(tree, "all")
     if children is None:
-        return "option", tree
-    return type(tree), tuple([(key, form(child)) for key, child in children.items()])
+        return "leaf", type(tree)
+    arrays = _children(tree, "fixed") or {}
+    return type(tree), tuple([(k, form(child) if k in arrays else ("option", child)) for k, child in children.items()])
 
 
 def check_form(operation: str, received: Any, tree: Any) -> None:
@@ -94,7 +95,9 @@ def described(form: Any) -> str:
     if kind == "array":
         return f"{rest[0]}{rest[1]}"
     if kind == "option":
-        return repr(*rest)
+        return str(getattr(rest[0], "__qualname__", repr(rest[0])))
+    if kind == "leaf":
+        return str(rest[0].__name__)
     if issubclass(kind, tuple | list):
         return f"({', '.join(described(child) for _, child in rest[0])})"
     return f"{kind.__name__}({', '.join(f'{key}={described(child)}' for key, child in rest[0])})"

@@ -106,8 +106,29 @@ def test_check_array():
     ]:
         with refuses(error, message):
             backend.check_array("op", "x", array, ("B", 3), like)
+    masked = np.ma.masked_array(np.zeros((2, 3)), mask=np.eye(2, 3))
+    with refuses(TypeError, "op: x is a masked array, whose mask would be lost; give lengths, or an array"):
+        backend.check_array("op", "x", masked, ("B", 3), like)
     with refuses(ValueError, "op: x is on device meta, but cpu was wanted"):
         backend.check_array("op", "x", torch.zeros(2, device="meta"), ("B",), torch.zeros(1))
+
+
+def test_subclasses_of_arrays_are_arrays(tmp_path):
+    class Tensor(torch.Tensor):
+        pass
+
+    class Array(np.ndarray):
+        pass
+
+    mapped = np.memmap(tmp_path / "x", np.float64, "w+", shape=(2, 3))
+    for x, like in (
+        (torch.zeros(2, 3).as_subclass(Tensor), torch.zeros(1)),
+        (np.zeros((2, 3)).view(Array), np.zeros(1)),
+    ):
+        backend.check_array("op", "x", x, ("B", 3), like)
+        with refuses(ValueError, "op: x must have shape (B, 4), received (2, 3)"):
+            backend.check_array("op", "x", x, ("B", 4), like)
+    backend.check_array("op", "x", mapped, ("B", 3), np.zeros(1))
 
 
 def test_check_floating():

@@ -20,12 +20,15 @@ import torch
 
 from rnncore import (
     LSTM,
+    LSTM1997,
     BatchNorm,
     Bidirectional,
+    CoupledLSTM,
     Dense,
     Elman,
     EncoderDecoder,
     LearnedState,
+    ManyToMany,
     ManyToOne,
     Stack,
     Zoneout,
@@ -339,6 +342,22 @@ def test_a_loss_that_is_no_number_stops_before_it_does_harm(tmp_path):
     assert_close(everything(*train(checkpoint=tmp_path / "run.npz")), uninterrupted(), **EXACT)
 
 
+@pytest.mark.parametrize("clip", [None, 1.0])
+def test_a_gradient_that_is_no_number_stops_with_a_finite_loss(clip, tmp_path):
+    calls = []
+
+    def loss(ys, targets):
+        calls.append(1)
+        value, slope = softmax_cross_entropy(ys, targets)
+        return value, slope * (np.nan if len(calls) == 4 else 1)
+
+    with refuses(optim.Diverged, "fit: the gradient's norm is nan at step 3; a smaller learning rate"):
+        train(loss=loss, clip=clip, checkpoint=tmp_path / "run.npz")
+    model, history = train(steps=3, clip=clip, checkpoint=tmp_path / "run.npz")
+    assert len(history) == 3
+    assert all(np.isfinite(leaf).all() for _, leaf in tree.leaves(model))
+
+
 def test_fit_refuses(tmp_path):
     for options, error, message in [
         ({"steps": -1}, ValueError, "fit: steps must be an integer from 0, received -1"),
@@ -535,6 +554,52 @@ def test_load_refuses_another_form(tmp_path):
     ]:
         with refuses(ValueError, "load: ", *messages):
             load(path, like)
+
+
+def test_a_file_is_of_one_class_and_its_options(tmp_path, rng):
+    """Also where all arrays have the same names and shapes."""
+    path, cell = tmp_path / "kept.npz", LSTM1997.init(rng, 3, 4)
+    save(path, cell)
+    with refuses(ValueError, "load: ", "holds LSTM1997(W=float32(3, 12)", "wanted CoupledLSTM(W=float32(3, 12)"):
+        load(path, CoupledLSTM(cell.W, cell.U, cell.b))
+    save(path, to("torch-cpu", Elman.init(rng, 3, 4)))
+    with refuses(ValueError, "activation='tanh'", "activation='relu'"):
+        load(path, Elman.init(rng, 3, 4, activation="relu"))
+    assert isinstance(load(path, Elman.init(rng, 3, 4)).W, np.ndarray)  # another library is no other form
+
+
+def test_a_run_is_not_resumed_with_another_model(tmp_path):
+    def start(activation, optimiser=None):
+        rng = np.random.default_rng(0)
+        model = ManyToMany(Elman.init(rng, 1, 4, activation=activation), Dense.init(rng, 4, 2))
+        given = model, softmax_cross_entropy, lambda rng: tasks.parity(rng, 4, 3), optimiser or optim.Adam(0.01)
+        return fit(*given, steps=3, rng=rng, checkpoint=tmp_path / "run.npz", progress=None)
+
+    start("tanh")
+    with refuses(ValueError, "fit: ", "activation='tanh'", "activation='relu'"):
+        start("relu")
+    with refuses(ValueError, "fit: "):
+        start("tanh", optim.RMSprop(0.01))
+    assert len(start("tanh", optim.Adam(0.1))[1]) == 3  # another rate is none
+
+
+def test_files_without_a_form_are_read(tmp_path, rng):
+    path, cell = tmp_path / "kept.npz", LSTM1997.init(rng, 3, 4)
+    save(path, cell)
+    with np.load(path) as file:
+        arrays = {name: file[name] for name in file.files if name != "form"}
+    np.savez(path, **arrays)
+    assert_close(load(path, cell), cell, **EXACT)
+
+
+def test_bfloat16_is_kept_bit_for_bit(tmp_path, rng):
+    model = tree.convert(lambda a: torch.tensor(a).bfloat16(), Elman.init(rng, 3, 4))
+    save(tmp_path / "kept.npz", model)
+    found = load(tmp_path / "kept.npz", tree.convert(torch.zeros_like, model))
+    assert all(torch.equal(a, b) for (_, a), (_, b) in zip(tree.leaves(found), tree.leaves(model), strict=True))
+    assert found.W.dtype == torch.bfloat16
+    with refuses(ValueError, "tree/W in", "dtype int16, wanted (3, 4) and float32"):
+        load(tmp_path / "kept.npz", Elman.init(rng, 3, 4))
 
 
 # -- progress
