@@ -601,6 +601,31 @@ def test_reparametrised_weights():
 # -- errors
 
 
+def test_messages_are_in_the_layout_of_the_caller():
+    x, packed = torch.zeros(5, 3), rnn.pack_sequence([torch.zeros(2, 3)])
+    both_ways = modules.RNN(3, 4, batch_first=True, bidirectional=True)
+    refused = [
+        (modules.GRU(3, 4), (x, torch.zeros(1, 1, 4)), "GRU: hx must have shape (1, 4), received (1, 1, 4)"),
+        (modules.LSTM(4, 4), (x,), "LSTM: input must have shape (T, 4), received (5, 3)"),
+        (modules.LSTM(3, 4), (x, (torch.zeros(1, 4), torch.zeros(4))), "hx[1] must have shape (1, 4), received (4,)"),
+        (
+            modules.LSTM(13, 4, batch_first=True),
+            (torch.zeros(3, 5, 2),),
+            "LSTM: input must have shape (B, T, 13), received (3, 5, 2)",
+        ),
+        (both_ways, (x[None], torch.zeros(2, 5, 4)), "RNN: hx must have shape (2, 1, 4), received (2, 5, 4)"),
+        (modules.GRU(2, 4), (packed,), "GRU: input.data must have shape (N, 2), received (2, 3)"),
+        (modules.GRU(3, 4), (packed, torch.zeros(1, 2, 4)), "GRU: hx must have shape (1, 1, 4), received (1, 2, 4)"),
+    ]
+    for module, given, message in refused:
+        with refuses(ValueError, message):
+            module(*given)
+    with refuses(TypeError, "GRU: hx has dtype torch.float64, but torch.float32 was wanted"):
+        modules.GRU(3, 4)(x, torch.zeros(1, 4).double())
+    with refuses(TypeError, "LSTM: hx[1] must be an array of shape (1, 4), received a NoneType"):
+        modules.LSTM(3, 4)(x, (torch.zeros(1, 4), None))
+
+
 def test_errors():
     lstm, gru = modules.LSTM(3, 4), modules.GRU(3, 4, 2, batch_first=True)
     x, h = torch.zeros(5, 2, 3), torch.zeros(1, 2, 4)

@@ -42,25 +42,34 @@ class Layers(nn.RNNBase):
 
     def _run(self, given: Sequences, state: State | None) -> tuple[Sequences, State]:
         """Outputs and final state, in the layouts of torch.nn; the state (layers · directions, B, …)."""
+        name, D, like = type(self).__name__, self.input_size, self._parameter("weight_ih", 0, False)
         if isinstance(given, PackedSequence):
-            return self._run_packed(given, state)
-        name, D = type(self).__name__, self.input_size
-        if not isinstance(given, Tensor) or given.ndim not in (2, 3):
+            return self._run_packed(given, state, like)
+        batched = ("B", "T") if self.batch_first else ("T", "B")
+        axes = {2: ("T",), 3: batched}.get(given.ndim if isinstance(given, Tensor) else 0)
+        if axes is None:
             received = f"shape {tuple(given.shape)}" if isinstance(given, Tensor) else f"a {type(given).__name__}"
-            axes = "(B, T, " if self.batch_first else "(T, B, "
-            raise ValueError(f"{name}: input must have shape {axes}{D}) or (T, {D}), received {received}")
-        if given.ndim == 2:
-            if state is not None:
-                state = tuple(s.unsqueeze(1) for s in state)
+            raise ValueError(
+                f"{name}: input must have shape ({', '.join(batched)}, {D}) or (T, {D}), received {received}"
+            )
+        given = without_autocast(given, like)
+        check_array(name, "input", given, (*axes, D), like)
+        if len(axes) == 1:
+            state = self._checked(state, (), like)
+            state = None if state is None else tuple(s.unsqueeze(1) for s in state)
             ys, state = self._run_layers(given.unsqueeze(1), state)
             return ys.squeeze(1), tuple(s.squeeze(1) for s in state)
+        state = self._checked(state, (given.shape[axes.index("B")],), like)
         if self.batch_first:
             ys, state = self._run_layers(given.transpose(0, 1), state)
             return ys.transpose(0, 1), state
         return self._run_layers(given, state)
 
-    def _run_packed(self, given: PackedSequence, state: State | None) -> tuple[PackedSequence, State]:
+    def _run_packed(self, given: PackedSequence, state: State | None, like: Tensor) -> tuple[PackedSequence, State]:
         data, sizes, order, inverse = given
+        data = without_autocast(data, like)
+        check_array(type(self).__name__, "input.data", data, ("N", self.input_size), like)
+        state = self._checked(state, (int(sizes[0]),), like)
         xs, lengths = pad_packed_sequence(PackedSequence(data, sizes))  # longest first, as packed
         if state is not None and order is not None:
             state = tuple(s.index_select(1, order) for s in state)
@@ -69,21 +78,24 @@ class Layers(nn.RNNBase):
             state = tuple(s.index_select(1, inverse) for s in state)
         return PackedSequence(pack_padded_sequence(ys, lengths).data, sizes, order, inverse), state
 
+    def _checked(self, state: State | None, batch: tuple[int, ...], like: Tensor) -> State | None:
+        """A state in the caller's layout: (layers · directions, B, …), or without B."""
+        if state is None:
+            return None
+        state = without_autocast(state, like)
+        layers = self.num_layers * (2 if self.bidirectional else 1)
+        for i, (part, shape) in enumerate(zip(state, self.cell().state_shapes, strict=True)):
+            name = f"hx[{i}]" if len(state) > 1 else "hx"
+            check_array(type(self).__name__, name, part, (layers, *batch, *shape), like)
+        return state
+
     def _run_layers(self, xs: Tensor, state: State | None, lengths: list[int] | None = None) -> tuple[Tensor, State]:
-        name, like = type(self).__name__, self._parameter("weight_ih", 0, False)
-        xs, directions = without_autocast(xs, like), [False, True] if self.bidirectional else [False]
-        check_array(name, "input", xs, ("T", "B", self.input_size), like)
-        if state is not None:
-            state = without_autocast(state, like)
-            for i, (part, shape) in enumerate(zip(state, self.cell().state_shapes, strict=True)):
-                shape = (self.num_layers * len(directions), xs.shape[1], *shape)
-                check_array(name, f"hx[{i}]" if len(state) > 1 else "hx", part, shape, like)
         finals: list[State] = []
         for layer in range(self.num_layers):
             if layer and self.training:
                 xs = functional.dropout(xs, self.dropout)
             outputs = []
-            for reverse in directions:
+            for reverse in (False, True) if self.bidirectional else (False,):
                 initial = None if state is None else tuple(s[len(finals)] for s in state)
                 ys, final = run(self.cell(layer, reverse), xs, initial, lengths, reverse)
                 outputs.append(ys)
