@@ -41,7 +41,14 @@ class Cell(ABC):
     `advance` does the rest of one step and `retreat` is its derivative; `gradients` turns what `retreat` left at every
     step into the gradients of inputs and parameters. `step` and `forward` are put together from these, and so are
     their derivatives. The gradient of a cell is a cell of the same class.
+
+    A cell is equal to itself alone, as are layers and models, and hashed by that: equal numbers are the business of
+    `rnncore.testing.assert_close`.
     """
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        cls.__eq__, cls.__hash__ = object.__eq__, object.__hash__  # type: ignore[method-assign]
 
     # -- what a cell defines
 

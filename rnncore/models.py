@@ -34,7 +34,7 @@ from rnncore.layers.layer import (
 __all__ = ["EncoderDecoder", "ManyToMany", "ManyToOne", "OneToMany"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ManyToOne:
     """A sequence in, one vector out: classification, regression.
 
@@ -65,7 +65,7 @@ class ManyToOne:
         return dxs, type(self)(layer, readout)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ManyToMany:
     """A sequence in, a sequence of the same length out, each output at the step of its input: tagging, frames of video.
 
@@ -94,7 +94,7 @@ class ManyToMany:
         return dxs, type(self)(layer, readout)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class OneToMany:
     """A vector in, a sequence out: captions, music from a seed.
 
@@ -149,7 +149,7 @@ class OneToMany:
         return dx, type(self)(entry, self.cell.effective_backward(grads), readout, self.feedback)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class EncoderDecoder:
     """A sequence in, a sequence of another length out: translation.
 

@@ -1,12 +1,13 @@
 """Trees of arrays."""
 
+import copy
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 import pytest
 
-from rnncore import Elman, Jordan, tree
+from rnncore import Dense, Elman, Jordan, ManyToOne, tree
 from rnncore.testing import assert_close
 from tests.conftest import refuses
 
@@ -65,3 +66,23 @@ def test_fixed_arrays_are_converted_but_not_mapped(cell):
     narrow = tree.convert(np.float32, point)
     assert {leaf.dtype for _, leaf in tree.leaves(narrow, and_fixed=True)} == {np.dtype(np.float32)}
     assert narrow[0].option == "on"
+
+
+def test_trees_are_equal_to_themselves_alone(rng):
+    for tree_ in (
+        Elman.init(rng, 3, 4),
+        Dense.init(rng, 4, 2),
+        ManyToOne(Elman.init(rng, 3, 4), Dense.init(rng, 4, 2)),
+    ):
+        twin = copy.deepcopy(tree_)
+        assert (tree_ == tree_, tree_ == twin, tree_ != twin) == (True, False, True)
+        assert {tree_: 1, twin: 2}[tree_] == 1
+
+
+def test_a_cell_of_ones_own_is_equal_to_itself_alone():
+    @dataclass(frozen=True)
+    class Mine(Elman):
+        pass
+
+    cell = Mine.init(np.random.default_rng(0), 3, 4)
+    assert (cell == cell, cell == copy.deepcopy(cell), len({cell, cell})) == (True, False, 1)

@@ -26,7 +26,7 @@ from rnncore.recurrence import check_lengths, valid_steps
 __all__ = ["BatchNorm"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class BatchNorm:
     """Each unit is shifted and scaled to mean 0 and variance 1 over the batch; then gain and bias.
 

@@ -26,7 +26,7 @@ from rnncore.layers.layer import (
 __all__ = ["Bidirectional"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Bidirectional(Recurrent):
     """Two recurrent layers on the same inputs, one reading from the first step, one from the last.
 

@@ -11,7 +11,7 @@ from rnncore.backend import Array, array_namespace, check_array, check_floating
 __all__ = ["Dense"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Dense:
     """y = x V + c, at every step alike: the readout of a recurrent network.
 

@@ -21,7 +21,7 @@ def dropout_mask(rng: np.random.Generator, shape: tuple[int, ...], rate: float, 
     return array_namespace(like).asarray(kept, dtype=like.dtype, device=device(like))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Dropout:
     """In training each unit is zero with probability p, and the others are scaled so that the mean stays.
 

@@ -21,7 +21,7 @@ from rnncore.backend import (
 __all__ = ["Embedding", "check_indices"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Embedding:
     """Whole numbers become rows of a matrix: the product of a one-hot vector with E, without making it.
 

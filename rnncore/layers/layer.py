@@ -49,7 +49,7 @@ Layer = Any
 """Anything with `forward` and `backward` as above: a cell, a layer of this package, or one's own."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LayerTape:
     """What the forward pass of a layer that holds others leaves for its backward pass: what theirs left, and of what
     form the layer was."""

@@ -12,7 +12,7 @@ from rnncore.normalisation import check_epsilon, layer_norm, layer_norm_backward
 __all__ = ["LayerNorm"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LayerNorm:
     """Each vector is shifted and scaled to mean 0 and variance 1 over its own units; then gain and bias.
 

@@ -26,7 +26,7 @@ from rnncore.layers.layer import (
 __all__ = ["LearnedState"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LearnedState(Recurrent):
     """A recurrent layer whose initial state is a parameter, the same for every sequence.
 

@@ -16,7 +16,7 @@ from rnncore.recurrence import State
 __all__ = ["RecurrentDropout"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class RecurrentDropout(Recurrent):
     """A cell whose recurrent product misses the same units at every step.
 

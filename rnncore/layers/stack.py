@@ -28,7 +28,7 @@ from rnncore.layers.layer import (
 __all__ = ["Stack"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Stack(Recurrent):
     """Layers one on top of another: each reads the outputs of the one below, over the whole sequence.
 

@@ -25,7 +25,7 @@ from rnncore.layers.layer import (
 __all__ = ["Tied"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Tied(Recurrent):
     """Symbols in, scores of symbols out, with one matrix E for both ends.
 

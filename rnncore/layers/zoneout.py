@@ -16,7 +16,7 @@ from rnncore.recurrence import State
 __all__ = ["Zoneout"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Zoneout(Recurrent):
     """A cell some of whose units keep their old value for a step, in place of the new one.
 
