@@ -2,7 +2,7 @@
 
 Each of them lays out weights and orders gates in its own way; here weights are (D, G·H), gates i f g o and r z n. Where
 they have a second bias that is merely added to the first, it is: on the way back all is in the first, and zeros in the
-second. Arrays may be NumPy's or tensors; returned are copies, of NumPy.
+second. Arrays may be NumPy's or tensors; returned are copies, of NumPy, and of bfloat16 in float32.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rnncore import cells, tree
-from rnncore.backend import Array, check_array, check_whole
+from rnncore.backend import Array, array_namespace, check_array, check_whole
 from rnncore.cell import Cell
 
 __all__ = ["OnnxNode", "from_keras", "from_onnx", "from_torch", "to_keras", "to_onnx", "to_torch"]
@@ -312,4 +312,9 @@ def _numpy(array: Any) -> Any:
     """A copy of an array or tensor as a NumPy array."""
     if array is None:
         return None
-    return np.asarray(array.detach().cpu() if hasattr(array, "detach") else array).copy()
+    if hasattr(array, "detach"):
+        array = array.detach().cpu()
+    if str(getattr(array, "dtype", "")).endswith("bfloat16"):  # which NumPy has not; no bit is lost
+        xp = array_namespace(array)
+        array = xp.astype(array, xp.float32)
+    return np.asarray(array).copy()

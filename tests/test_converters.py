@@ -290,3 +290,11 @@ def test_errors():
         from_onnx(to_onnx(gru).inputs["W"], onnx_lstm["R"])
     with refuses(ValueError, "from_onnx: activation must be one of Tanh, Relu, Sigmoid, received 'Affine'"):
         from_onnx(**to_onnx(elman).inputs, activation="Affine")
+
+
+@pytest.mark.parametrize("kind", ["RNN", "LSTM", "GRU"])
+def test_bfloat16_becomes_float32(kind):
+    module = getattr(torch.nn, kind)(3, 4).bfloat16()
+    cell = from_torch(module.state_dict())
+    assert cell.W.dtype == np.float32
+    assert np.array_equal(cell.W, module.weight_ih_l0.detach().float().numpy().T)

@@ -601,6 +601,14 @@ def test_reparametrised_weights():
 # -- errors
 
 
+@pytest.mark.parametrize("kind", ["RNN", "LSTM", "GRU"])
+def test_shapes_without_numbers(kind):
+    module = getattr(modules, kind)(3, 4, bidirectional=True, device="meta")
+    ys, state = module(torch.zeros(5, 2, 3, device="meta"))
+    assert (ys.shape, ys.device.type) == ((5, 2, 8), "meta")
+    assert all(part.shape == (2, 2, 4) for part in (state if kind == "LSTM" else (state,)))
+
+
 def test_messages_are_in_the_layout_of_the_caller():
     x, packed = torch.zeros(5, 3), rnn.pack_sequence([torch.zeros(2, 3)])
     both_ways = modules.RNN(3, 4, batch_first=True, bidirectional=True)

@@ -153,14 +153,19 @@ class Rerun(Function):
 
 def without_autocast(given: T, like: Tensor) -> T:
     """A tensor or a tuple of tensors as given; where autocast is on, in the dtype of `like`."""
-    if not torch.is_autocast_enabled(like.device.type):
+    if not _autocast(like.device.type):
         return given
     return tree.map(lambda t: t.to(like.dtype) if isinstance(t, Tensor) else t, given)  # type: ignore[no-any-return]
 
 
 def _autocast_off(tensor: Tensor) -> AbstractContextManager:
     kind = tensor.device.type
-    return torch.autocast(kind, enabled=False) if torch.is_autocast_enabled(kind) else nullcontext()
+    return torch.autocast(kind, enabled=False) if _autocast(kind) else nullcontext()
+
+
+def _autocast(kind: str) -> bool:
+    """Is it on, for this kind of device? The one without numbers knows none."""
+    return kind != "meta" and torch.is_autocast_enabled(kind)
 
 
 def _fit_for_numpy(tensors: Sequence[Tensor]) -> bool:
