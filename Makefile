@@ -44,17 +44,17 @@ test: .venv/.has-test ## all tests, quick ones first
 	@echo "· Style: ruff"
 	@ruff check --quiet
 	@ruff format --check || { $(call stop,files above want ruff format); }
-	@echo "· Types: mypy; and tests of the packages, the exercises and the README"
 	@mkdir -p _build
-	@mypy > _build/mypy.log & types=$$!; \
-		pytest -n 2 --ignore=tests/test_book.py --ignore=tests/grader || { kill $$types; exit 1; }; \
-		wait $$types || { cat _build/mypy.log; exit 1; }
-	@echo "· Tests of the grader: hostile students, large classes, clusters, other courses; beside them the book"
+	@echo "· In the background: tests of the grader (hostile students, large classes, clusters, other courses), and mypy"
 	@pytest tests/grader > _build/grader.log 2>&1 & grader=$$!; \
-		{ $(MAKE) book && echo "· Tests of the book" && pytest -n 2 --dist loadgroup tests/test_book.py && \
+		mypy > _build/mypy.log 2>&1 & types=$$!; \
+		{ echo "· Tests of the packages, the exercises and the README" && \
+		pytest -n 2 --ignore=tests/test_book.py --ignore=tests/grader && \
+		$(MAKE) book && echo "· Tests of the book" && pytest -n 2 --dist loadgroup tests/test_book.py && \
 		echo "· Chapters under another computer's arithmetic" && \
 		(cd benchmarks && python variants.py --pages 04-truncated-bptt 07-gru --variants Haswell "nudge 1"); } || \
-		{ kill $$grader; exit 1; }; \
+		{ kill $$grader $$types; exit 1; }; \
+		wait $$types || { cat _build/mypy.log; kill $$grader; exit 1; }; \
 		wait $$grader || { cat _build/grader.log; exit 1; }; \
 		echo "· Of the grader: $$(tail -n 1 _build/grader.log)"
 	@echo "All tests passed."

@@ -15,4 +15,17 @@ if not TYPE_CHECKING:  # as in cells
     __all__ += ["init", "losses", "models", "optim", "tasks", "testing", "training", "tree"]
     __all__ += [*cells.__all__, *layers.__all__, *models.__all__]
 
+
+def _below(kind: type) -> list[type]:
+    """A class and all that are made from it."""
+    found = [kind]
+    for child in kind.__subclasses__():
+        found += _below(child)
+    return found
+
+
+tree.remember(
+    *_below(Cell), *(vars(layers)[name] for name in layers.__all__), *(vars(models)[name] for name in models.__all__)
+)
+
 __version__ = "0.1.0"

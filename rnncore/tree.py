@@ -12,7 +12,18 @@ import numpy as np
 
 from rnncore.backend import Array
 
-__all__ = ["check_form", "convert", "described", "fixed", "form", "leaves", "map", "static", "with_fixed_of"]
+__all__ = [
+    "check_form",
+    "convert",
+    "described",
+    "fixed",
+    "form",
+    "leaves",
+    "map",
+    "remember",
+    "static",
+    "with_fixed_of",
+]
 
 
 def static(**options: Any) -> Any:
@@ -124,16 +135,27 @@ def _children(tree: Any, also: str = "") -> dict[Any, Any] | None:
         return dict(enumerate(tree))
     if isinstance(tree, dict):
         return dict(tree)
-    if not dataclasses.is_dataclass(tree) or isinstance(tree, type):
-        return None
-    fields = [
-        f for f in dataclasses.fields(tree) if also == "all" or not f.metadata.get("static") or f.metadata.get(also)
-    ]
-    _NAMES[type(tree), also] = tuple(f.name for f in fields)
-    return _children(tree, also)
+    if dataclasses.is_dataclass(tree) and not isinstance(tree, type):
+        return {name: getattr(tree, name) for name in _names(type(tree), also)}
+    return None
 
 
-_NAMES: dict[tuple[type, str], tuple[str, ...]] = {}  # of a class's fields: to look them up costs as much as a product
+def _names(kind: type, also: str) -> tuple[str, ...]:
+    fields = [(f.name, f.metadata) for f in dataclasses.fields(kind)]
+    return tuple(name for name, mark in fields if also == "all" or not mark.get("static") or mark.get(also))
+
+
+def remember(*kinds: type) -> None:
+    """Look up the fields of these dataclasses once: to do so at each `map` costs as much as a small product.
+
+    It is done beforehand, since torch.compile follows no function that writes to what lies outside of it.
+    """
+    for kind in kinds:
+        for also in ("", "fixed", "all"):
+            _NAMES[kind, also] = _names(kind, also)
+
+
+_NAMES: dict[tuple[type, str], tuple[str, ...]] = {}
 
 
 def _rebuilt(tree: Any, children: dict[Any, Any]) -> Any:
