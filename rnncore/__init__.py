@@ -18,10 +18,8 @@ if not TYPE_CHECKING:  # as in cells
 
 def _below(kind: type) -> list[type]:
     """A class and all that are made from it."""
-    found = [kind]
-    for child in kind.__subclasses__():
-        found += _below(child)
-    return found
+    children: list[type] = kind.__subclasses__()
+    return [kind, *(found for child in children for found in _below(child))]
 
 
 tree.remember(
