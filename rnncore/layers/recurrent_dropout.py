@@ -1,23 +1,23 @@
 """Recurrent dropout with one mask for all steps (Gal and Ghahramani 2016)."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
 
 from rnncore import tree
-from rnncore.backend import Array, array_namespace, check_array
+from rnncore.backend import Array, array_namespace
 from rnncore.cell import AffineCell, Cell, Product
 from rnncore.layers.dropout import dropout_mask
-from rnncore.layers.layer import LayerTape, Recurrent, check_rate, check_rng, check_tape, final_backward
+from rnncore.layers.layer import LayerTape, check_rate, check_tape
+from rnncore.layers.over_cell import OverCell
 from rnncore.recurrence import State
 
 __all__ = ["RecurrentDropout"]
 
 
 @dataclass(frozen=True, eq=False)
-class RecurrentDropout(Recurrent):
+class RecurrentDropout(OverCell):
     """A cell whose recurrent product misses the same units at every step.
 
         u h_t = (m ⊙ h_t) U / (1 - p),    m = 0 with probability p, else 1
@@ -34,42 +34,24 @@ class RecurrentDropout(Recurrent):
     arXiv:1512.05287, 2016.
     """
 
-    cell: Cell
     rate: float = tree.static()
 
     def __post_init__(self) -> None:
-        if not isinstance(self.cell, Cell):
-            raise TypeError(f"RecurrentDropout: cell must be a cell, received a {type(self.cell).__name__}")
+        super().__post_init__()
         check_rate("RecurrentDropout", "rate", self.rate)
 
-    def initial_state(self, batch_size: int) -> State:
-        """The cell's own."""
-        return self.cell.initial_state(batch_size)
-
-    def forward(
-        self,
-        xs: Array,
-        state: State | None = None,
-        lengths: Iterable[int] | None = None,
-        reverse: bool = False,
-        checkpoint: int | None = None,
-        rng: np.random.Generator | None = None,
+    def _run(
+        self, xs: Array, state: State, rng: np.random.Generator | None, how: Any
     ) -> tuple[Array, State, LayerTape]:
-        """Outputs, final state and a tape; arguments as in `Cell.forward`, and `rng` in training."""
-        operation = "RecurrentDropout.forward"
-        check_rng(operation, rng)
-        check_array(operation, "xs", xs, ("T", "B", *self.cell.input_shape), self.cell._like)
-        state = self.initial_state(xs.shape[1]) if state is None else state
-        self.cell._check_state(operation, "state", state, xs.shape[1])
         if type(self.cell.effective()).advance is not AffineCell.advance:
             raise TypeError(
-                f"{operation}: cell must have a product h U to drop from (an AffineCell), "
+                f"RecurrentDropout.forward: cell must have a product h U to drop from (an AffineCell), "
                 f"received a {type(self.cell).__name__}"
             )
         masked = _Masked(self.cell)
         xp, h = array_namespace(xs), state[0]
         mask = xp.ones_like(h) if rng is None else dropout_mask(rng, tuple(h.shape), self.rate, h)
-        ys, final, tape = masked.forward(xs, (*state, mask), lengths, reverse, checkpoint)
+        ys, final, tape = masked.forward(xs, (*state, mask), *how)
         return ys, final[:-1], LayerTape(tree.form(self), (masked, tape, mask))
 
     def backward(
@@ -83,14 +65,6 @@ class RecurrentDropout(Recurrent):
         dmask = array_namespace(mask).zeros_like(mask)
         dxs, dstate, grads = masked.backward(dys, part, (*dstate, dmask), window)
         return dxs, dstate[:-1], type(self)(grads.cell, self.rate)
-
-    def final(self, state: State) -> Array:
-        """The cell's output in this state."""
-        return state[0]
-
-    def final_backward(self, dfinal: Array, state: State) -> State:
-        """A gradient of state[0] alone."""
-        return tuple(final_backward(self.cell, dfinal, state))
 
 
 @dataclass(frozen=True)

@@ -1,23 +1,23 @@
 """Zoneout (Krueger et al. 2016)."""
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
 
 from rnncore import tree
-from rnncore.backend import Array, array_namespace, check_array, concat, device
+from rnncore.backend import Array, array_namespace, concat, device
 from rnncore.cell import Cell
-from rnncore.layers.layer import LayerTape, Recurrent, check_rate, check_rng, check_tape, final_backward
+from rnncore.layers.layer import LayerTape, check_rate, check_tape
+from rnncore.layers.over_cell import OverCell
 from rnncore.recurrence import State
 
 __all__ = ["Zoneout"]
 
 
 @dataclass(frozen=True, eq=False)
-class Zoneout(Recurrent):
+class Zoneout(OverCell):
     """A cell some of whose units keep their old value for a step, in place of the new one.
 
         s' = m ⊙ s + (1 - m) ⊙ ŝ,    ŝ the cell's new state
@@ -31,12 +31,10 @@ class Zoneout(Recurrent):
     2016.
     """
 
-    cell: Cell
     rates: tuple[float, ...] | float = tree.static()
 
     def __post_init__(self) -> None:
-        if not isinstance(self.cell, Cell):
-            raise TypeError(f"Zoneout: cell must be a cell, received a {type(self.cell).__name__}")
+        super().__post_init__()
         for rate in self._rates:
             check_rate("Zoneout", "each of rates", rate)
         if len(self._rates) != len(self.cell.state_shapes):
@@ -49,33 +47,17 @@ class Zoneout(Recurrent):
     def _rates(self) -> tuple[float, ...]:
         return self.rates if isinstance(self.rates, tuple) else (self.rates,) * len(self.cell.state_shapes)
 
-    def initial_state(self, batch_size: int) -> State:
-        """The cell's own."""
-        return self.cell.initial_state(batch_size)
-
-    def forward(
-        self,
-        xs: Array,
-        state: State | None = None,
-        lengths: Iterable[int] | None = None,
-        reverse: bool = False,
-        checkpoint: int | None = None,
-        rng: np.random.Generator | None = None,
+    def _run(
+        self, xs: Array, state: State, rng: np.random.Generator | None, how: Any
     ) -> tuple[Array, State, LayerTape]:
-        """Outputs, final state and a tape; arguments as in `Cell.forward`, and `rng` in training."""
-        check_rng("Zoneout.forward", rng)
-        zoned = _Zoned.of(self.cell)
-        check_array("Zoneout.forward", "xs", xs, ("T", "B", *self.cell.input_shape), self.cell._like)
-        steps, batch = xs.shape[:2]
-        if state is not None:
-            self.cell._check_state("Zoneout.forward", "state", state, batch)
+        zoned, (steps, batch) = _Zoned.of(self.cell), xs.shape[:2]
         shape = (steps, batch, zoned.masks)
         rates = np.concatenate([np.full(math.prod(s), p) for s, p in zip(zoned.state_shapes, self._rates, strict=True)])
         masks = rates + np.zeros(shape) if rng is None else rng.random(shape) < rates
         xp = array_namespace(xs)
         flat = xp.reshape(xs, (steps, batch, math.prod(self.cell.input_shape)))
         masked = concat(flat, xp.asarray(masks, dtype=xs.dtype, device=device(xs)))
-        ys, state, tape = zoned.forward(masked, state, lengths, reverse, checkpoint)
+        ys, state, tape = zoned.forward(masked, state, *how)
         return ys, state, LayerTape(tree.form(self), (zoned, tape))
 
     def backward(
@@ -87,14 +69,6 @@ class Zoneout(Recurrent):
         dxs = dmasked[..., : dmasked.shape[-1] - zoned.masks]
         shape = (*dmasked.shape[:2], *self.cell.input_shape)
         return array_namespace(dxs).reshape(dxs, shape), dstate, type(self)(grads.cell, self.rates)
-
-    def final(self, state: State) -> Array:
-        """The cell's output in this state."""
-        return state[0]
-
-    def final_backward(self, dfinal: Array, state: State) -> State:
-        """A gradient of state[0] alone."""
-        return tuple(final_backward(self.cell, dfinal, state))
 
 
 @dataclass(frozen=True)

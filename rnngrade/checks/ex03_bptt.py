@@ -26,7 +26,6 @@ LOG_P = "shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))"
 NEEDS_OLD_STATE = "dU is built from h_t; what U multiplied in step t is the state before it, h_{t-1}"
 NO_TANH = "the derivative of tanh is left out: dh must be multiplied by 1 - h²"
 TANH_OF_OLD = "the derivative of tanh is taken at the old state; it is 1 - h_t², of the state that the step produced"
-U_NOT_TRANSPOSED = U_NOT_TRANSPOSED
 NO_BATCH_SUM = "is a mean over the batch; the loss has its 1/N already, so sequences are summed"
 
 

@@ -234,9 +234,10 @@ def bptt(*arguments):
 FORK_BOMB = "def bptt(*arguments):\n    import os\n    while True:\n        os.fork()"
 RAW_FORK_BOMB = """
 def bptt(*arguments):
-    import ctypes
+    import ctypes, time
     while True:
-        ctypes.CDLL(None).fork()
+        if ctypes.CDLL(None).fork() < 0:
+            time.sleep(0.1)
 """
 MANY_CHILDREN = """
 def bptt(*arguments):
