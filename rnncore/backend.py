@@ -141,7 +141,12 @@ def affine(x: Array, W: Array, b: Array) -> Array:
 
 def concat(*arrays: Array, axis: int = -1) -> Array:
     """Join arrays along `axis`, the last one unless told."""
-    return array_namespace(*arrays).concat(arrays, axis=axis)
+    xp = array_namespace(*arrays)
+    if not isinstance(arrays[0], np.ndarray) and hasattr(
+        xp, "cat"
+    ):  # torch, whose `concat` knows no gradients in batches
+        return xp.cat(arrays, dim=axis)
+    return xp.concat(arrays, axis=axis)
 
 
 def joined(arrays: list[Array]) -> Array:
@@ -270,8 +275,11 @@ def check_within(operation: str, name: str, ks: Array, count: int) -> None:
 
 def check_whole(operation: str, name: str, value: Any, least: int) -> int:
     """`value` as an int; ValueError where it is not an integer from `least` (a truth value is none)."""
-    if isinstance(value, int | np.integer) and not isinstance(value, bool) and value >= least:
-        return int(value)
+    if isinstance(value, np.integer):
+        value = int(value)
+    symbol = type(value).__name__ == "SymInt"  # a size, for torch.export, that a conversion would make a number of
+    if symbol or (isinstance(value, int) and not isinstance(value, bool) and value >= least):
+        return value  # type: ignore[no-any-return]
     truth = "bool" in str(getattr(value, "dtype", type(value)))
     try:
         whole = operator.index(value)

@@ -602,6 +602,33 @@ def test_reparametrised_weights():
 
 
 @pytest.mark.parametrize("kind", ["RNN", "LSTM", "GRU"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_gradients_in_batches(kind, dtype):
+    module, x = getattr(modules, kind)(3, 4, dtype=dtype), random(4, 2, 3).detach().to(dtype)
+    vectorized, one_by_one = (
+        torch.autograd.functional.jacobian(lambda x: module(x)[0], x, vectorize=v) for v in (True, False)
+    )
+    assert vectorized.abs().max() > 0.01
+    torch.testing.assert_close(vectorized, one_by_one)
+
+
+@pytest.mark.parametrize("kind", ["RNN", "LSTM", "GRU"])
+def test_an_export_takes_any_batch(kind):
+    module, x = getattr(modules, kind)(3, 4), random(3, 2, 3).detach().float()
+    program = torch.export.export(module, (x,), dynamic_shapes={"input": {1: torch.export.Dim.DYNAMIC}})
+    other = random(3, 5, 3).detach().float()
+    torch.testing.assert_close(program.module()(other), module(other))
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.trace:DeprecationWarning")
+def test_a_trace_is_refused():
+    with refuses(
+        NotImplementedError, "LSTM.forward: torch.jit.trace cannot follow it; torch.export and torch.compile can"
+    ):
+        torch.jit.trace(modules.LSTM(3, 4), (torch.zeros(3, 2, 3),))
+
+
+@pytest.mark.parametrize("kind", ["RNN", "LSTM", "GRU"])
 def test_shapes_without_numbers(kind):
     module = getattr(modules, kind)(3, 4, bidirectional=True, device="meta")
     ys, state = module(torch.zeros(5, 2, 3, device="meta"))

@@ -41,6 +41,8 @@ def run(
     inside: all is computed in the parameters' dtype, and inputs and states are brought to it.
     """
     operation = f"{type(cell).__name__}.forward"
+    if not torch.compiler.is_compiling() and torch.jit.is_tracing():  # type: ignore[no-untyped-call]
+        raise NotImplementedError(f"{operation}: torch.jit.trace cannot follow it; torch.export and torch.compile can")
     leaves = tuple(leaf for _, leaf in tree.leaves(cell, and_fixed=True))
     xs = without_autocast(xs, leaves[0])
     check_array(operation, "xs", xs, ("T", "B", *cell.input_shape), leaves[0])
@@ -119,7 +121,7 @@ class Taped(Function):
         holder, _, *tensors = ctx.saved_tensors
         kept = getattr(holder, "kept", None)  # hooks of saved tensors may give back a copy without it
         with _autocast_off(tensors[0]):
-            if torch.is_grad_enabled():
+            if torch.is_grad_enabled() or any(g is not None and _batched(g) for g in grads):
                 _, kept = ctx.call.forward(tensors, numpy=False)
             elif kept is None:
                 _, kept = ctx.call.forward(tensors)
@@ -170,7 +172,7 @@ def _autocast(kind: str) -> bool:
 
 def _fit_for_numpy(tensors: Sequence[Tensor]) -> bool:
     """Plain CPU tensors of a dtype that NumPy multiplies fast, and no one who looks on at torch's own operations."""
-    if torch.compiler.is_compiling() or torch.jit.is_tracing():  # type: ignore[no-untyped-call]
+    if torch.compiler.is_compiling():
         return False
     if torch._C._are_functorch_transforms_active() or torch._C._len_torch_dispatch_stack():
         return False
@@ -178,6 +180,11 @@ def _fit_for_numpy(tensors: Sequence[Tensor]) -> bool:
         type(t) in (Tensor, torch.nn.Parameter) and t.device.type == "cpu" and t.dtype in (torch.float32, torch.float64)
         for t in tensors
     )
+
+
+def _batched(grad: Tensor) -> bool:
+    """Is it many gradients at once, as `torch.autograd.grad(…, is_grads_batched=True)` sends them?"""
+    return "Batched" in str(torch._C._dispatch_keys(grad))
 
 
 def _tensor(array: Array) -> Tensor:
