@@ -15,7 +15,7 @@ from rnncore.backend import Array, array_namespace, check_array
 from rnncore.cell import Cell
 from rnncore.recurrence import State, Tape
 
-__all__ = ["run", "without_autocast"]
+__all__ = ["refuse_trace", "run", "without_autocast"]
 
 INFERENCE_SEGMENT = 64  # where no gradient is wanted, no more than these steps' caches exist at a time
 T = TypeVar("T", Tensor, State)
@@ -41,8 +41,7 @@ def run(
     inside: all is computed in the parameters' dtype, and inputs and states are brought to it.
     """
     operation = f"{type(cell).__name__}.forward"
-    if not torch.compiler.is_compiling() and torch.jit.is_tracing():  # type: ignore[no-untyped-call]
-        raise NotImplementedError(f"{operation}: torch.jit.trace cannot follow it; torch.export and torch.compile can")
+    refuse_trace(operation)
     leaves = tuple(leaf for _, leaf in tree.leaves(cell, and_fixed=True))
     xs = without_autocast(xs, leaves[0])
     check_array(operation, "xs", xs, ("T", "B", *cell.input_shape), leaves[0])
@@ -151,6 +150,12 @@ class Rerun(Function):
         with _autocast_off(tensors[0]):
             _, kept = ctx.call.forward(tensors, numpy=False)
             return None, *ctx.call.backward(grads, kept)
+
+
+def refuse_trace(operation: str) -> None:
+    """RuntimeError under torch.jit.trace, to which a size is a tensor."""
+    if not torch.compiler.is_compiling() and torch.jit.is_tracing():  # type: ignore[no-untyped-call]
+        raise RuntimeError(f"{operation}: torch.jit.trace cannot follow it; torch.export and torch.compile can")
 
 
 def without_autocast(given: T, like: Tensor) -> T:

@@ -11,7 +11,7 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_
 from rnncore import cells
 from rnncore.backend import check_array
 from rnncore.cell import Cell
-from rnncore.modules.function import run, without_autocast
+from rnncore.modules.function import refuse_trace, run, without_autocast
 from rnncore.recurrence import State
 
 __all__ = ["GRU", "LSTM", "RNN", "Layers"]
@@ -43,6 +43,7 @@ class Layers(nn.RNNBase):
     def _run(self, given: Sequences, state: State | None) -> tuple[Sequences, State]:
         """Outputs and final state, in the layouts of torch.nn; the state (layers · directions, B, …)."""
         name, D, like = type(self).__name__, self.input_size, self._parameter("weight_ih", 0, False)
+        refuse_trace(name)
         if isinstance(given, PackedSequence):
             return self._run_packed(given, state, like)
         batched = ("B", "T") if self.batch_first else ("T", "B")
