@@ -622,7 +622,7 @@ def test_an_export_takes_any_batch(kind):
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit.trace:DeprecationWarning")
 def test_a_trace_is_refused():
-    with refuses(NotImplementedError, "LSTM: torch.jit.trace cannot follow it; torch.export and torch.compile can"):
+    with refuses(RuntimeError, "LSTM: torch.jit.trace cannot follow it; torch.export and torch.compile can"):
         torch.jit.trace(modules.LSTM(3, 4), (torch.zeros(3, 2, 3),))
 
 
