@@ -273,11 +273,12 @@ def _check_update(name: str, parameters: Any, gradients: Any, state: Any, kind: 
 
 
 def _check_form(operation: str, name: str, given: Any, parameters: Any) -> None:
-    have, want = dict(tree.leaves(given)), dict(tree.leaves(parameters))
-    if type(given) is not type(parameters) or have.keys() != want.keys():
+    have, want = list(tree.leaves(given)), list(tree.leaves(parameters))
+    if type(given) is not type(parameters) or [path for path, _ in have] != [path for path, _ in want]:
         raise ValueError(
             f"{operation}: {name} must have the form of the parameters, a {type(parameters).__name__} "
-            f"of {', '.join(want)}; received a {type(given).__name__} of {', '.join(have)}"
+            f"of {', '.join(path for path, _ in want)}; received a {type(given).__name__} "
+            f"of {', '.join(path for path, _ in have)}"
         )
-    for path, p in want.items():
-        check_array(operation, f"{name} {path}".rstrip(), have[path], tuple(p.shape), p)
+    for (path, g), (_, p) in zip(have, want, strict=True):
+        check_array(operation, f"{name} {path}" if path else name, g, tuple(p.shape), p)

@@ -160,8 +160,17 @@ _NAMES: dict[tuple[type, str], tuple[str, ...]] = {}
 
 def _rebuilt(tree: Any, children: dict[Any, Any]) -> Any:
     """A node like `tree` with these children."""
-    if dataclasses.is_dataclass(tree) and not isinstance(tree, type):
-        return dataclasses.replace(tree, **children)
     if isinstance(tree, dict):
         return children
+    if dataclasses.is_dataclass(tree) and not isinstance(tree, type):
+        if not all(_alike(child, getattr(tree, name)) for name, child in children.items()):
+            return dataclasses.replace(tree, **children)
+        node: Any = object.__new__(type(tree))  # what fitted fits: the check would cost as much as a small product
+        node.__dict__.update(tree.__dict__, **children)
+        return node
     return type(tree)(*children.values()) if hasattr(tree, "_fields") else type(tree)(children.values())
+
+
+def _alike(one: Any, other: Any) -> bool:
+    """Are they arrays of NumPy, of one shape and dtype?"""
+    return type(one) is type(other) is np.ndarray and one.shape == other.shape and one.dtype == other.dtype

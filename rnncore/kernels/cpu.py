@@ -71,6 +71,7 @@ class Kernel(ABC):
         ys = empty((len(rows), size), rows.dtype)
         flat = empty((len(rows) * self.kept * size,), rows.dtype)
         kept, starts, chunks = _blocks(flat, sizes, self.kept, size), _starts(sizes), _chunks(sizes)
+        products = [k[: len(self.U_gates)].reshape(len(U), n) for k, n in zip(kept, sizes, strict=True)]
         spare = np.empty((size, width), rows.dtype)
         running, ended = [_columns(s) for s in state], [np.empty_like(s) for s in state]
         longest = max((starts[c.stop] - starts[c.start] for c in chunks), default=0)
@@ -87,7 +88,7 @@ class Kernel(ABC):
                         ended[i][n:width] = s[:, n:].T
                         running[i] = s[:, :n].copy()
                     spare, width = np.empty((size, n), rows.dtype), n
-                np.matmul(U, running[0], out=kept[t][: len(self.U_gates)].reshape(len(U), n))
+                np.matmul(U, running[0], out=products[t])
                 self.advance(cell, wx[:, at - start : at - start + n], kept[t], running, spare)
                 ys[at : at + n] = running[0].T
         for s, e in zip(running, ended, strict=True):
