@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from rnngrade.exercise import Mistake
+from rnngrade.source import parse
 
 __all__ = ["solution_source", "wrong_function", "wrong_source"]
 
@@ -21,7 +22,7 @@ def _functions(exercise: str) -> dict[str, str]:
         path = place / f"{exercise}.py"
         if path.is_file():
             text = path.read_text(encoding="utf-8")
-            nodes = [node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef)]
+            nodes = [node for node in parse(text).body if isinstance(node, ast.FunctionDef)]
             return {node.name: ast.get_source_segment(text, node) or "" for node in nodes}
     return {}
 

@@ -12,6 +12,7 @@ from nbformat.v4 import new_output
 from rnngrade.grading.cells import grade_id, is_examined
 from rnngrade.grading.examiner import Examiner
 from rnngrade.sandbox.box import Kernel, Sandbox
+from rnngrade.source import parse
 from rnngrade.wire import Closed, Garbled, TimedOut
 
 __all__ = ["Run", "Trouble", "error_output", "examined", "run"]
@@ -66,7 +67,7 @@ def examined(notebook: NotebookNode) -> dict[str, tuple[str, str]]:
 
 def _parsed(source: str) -> list[ast.stmt]:
     try:
-        return ast.parse(source).body
+        return parse(source).body
     except (SyntaxError, ValueError):
         return []
 
@@ -247,7 +248,7 @@ class _Done(Exception):
 def _asking(source: str, marked: tuple[str, str]) -> str:
     """The same check, by the real `load`, whatever the names `check` and `load` mean by now."""
     exercise, function = marked
-    call = next(node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call))
+    call = next(node for node in ast.walk(parse(source)) if isinstance(node, ast.Call))
     arguments = ", ".join(ast.unparse(argument) for argument in call.args)
     return f"__import__('rnngrade.checks').checks.load({exercise!r}).{function}({arguments})"
 
