@@ -2,6 +2,8 @@
 
 import itertools
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -154,3 +156,18 @@ def test_measurement_is_taken_up_where_it_stopped(tmp_path: Path, monkeypatch: p
         {"n": 3, "twice": 6},
     ]
     assert measure({"breaks at": 0}, [order[3]]) == [{"n": 3, "twice": 6}]  # of other settings nothing is kept
+
+
+def test_the_script_for_a_gpu_runs_anywhere():
+    """Tiny, and on the CPU; the table is made of all rows."""
+    done = subprocess.run(
+        [sys.executable, "gpu.py", "--dry"], cwd=Path(zoo.__file__).parent, capture_output=True, text=True, check=True
+    )
+    rows = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    right, fast = ([row for row in rows if key in row] for key in ("ok", "way"))
+    assert {(row["library"], row["dtype"]) for row in right} >= {("torch", "float32"), ("torch", "bfloat16")}
+    assert [row for row in right if not row["ok"]] == []
+    assert [row for row in fast if "error" in row] == []
+    assert {row["cell"] for row in fast} == {"LSTM", "GRU", "Elman", "MGU"}
+    assert f"{len(right)} of {len(right)} within rounding" in done.stdout
+    assert "| LSTM | 2 | 8 | 3 |" in done.stdout
