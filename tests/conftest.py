@@ -69,6 +69,8 @@ def variants():
 
 
 VARIANTS = list(variants())
+KINDS = [pytest.param(name, {}, id=name) for name in CELLS]
+KINDS += [pytest.param(name, options, id=f"{name}-{'-'.join(map(str, options))}") for name, options in OPTIONS]
 
 
 def to(backend, values):

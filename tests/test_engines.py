@@ -6,16 +6,14 @@ import importlib
 import numpy as np
 import pytest
 
-from rnncore import CELLS, engine, engines, tree
+from rnncore import engine, engines, tree
 from rnncore.testing import assert_close
-from tests.conftest import LAYOUTS, OPTIONS, problem
+from tests.conftest import KINDS, LAYOUTS, problem
 
 jax = pytest.importorskip("jax", reason="JAX is not installed")
 jnp = jax.numpy
 arrays = importlib.import_module("rnncore.jax").arrays
 ROUNDING = {"rtol": 1e-10, "atol": 1e-11}
-KINDS = [pytest.param(name, {}, id=name) for name in CELLS]
-KINDS += [pytest.param(name, options, id=f"{name}-{'-'.join(map(str, options))}") for name, options in OPTIONS]
 
 
 @pytest.fixture(autouse=True)

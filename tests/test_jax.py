@@ -6,18 +6,16 @@ import importlib
 import numpy as np
 import pytest
 
-from rnncore import CELLS, losses, optim, tree
+from rnncore import losses, optim, tree
 from rnncore.linalg import expm, expm_backward
 from rnncore.testing import assert_close
 from tests import test_layers, test_models, test_optim
-from tests.conftest import LAYOUTS, LENGTHS, OPTIONS, problem
+from tests.conftest import KINDS, LAYOUTS, LENGTHS, problem
 
 jax = pytest.importorskip("jax", reason="JAX is not installed")
 jnp = jax.numpy
 arrays, register = (getattr(importlib.import_module("rnncore.jax"), name) for name in ("arrays", "register"))
 ROUNDING = {"rtol": 1e-10, "atol": 1e-11}
-KINDS = [pytest.param(name, {}, id=name) for name in CELLS]
-KINDS += [pytest.param(name, options, id=f"{name}-{'-'.join(map(str, options))}") for name, options in OPTIONS]
 
 
 @pytest.fixture(autouse=True)
