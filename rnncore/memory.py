@@ -13,6 +13,7 @@ import numpy as np
 
 __all__ = ["LIMIT", "empty", "release"]
 
+ALIGNED = 64  # bytes: where JAX reads without a copy
 LEAST = 1 << 16  # bytes; below that the C library does well by itself
 LIMIT = 1 << 28  # bytes that are kept at most while nobody holds them
 
@@ -34,7 +35,9 @@ def empty(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
     if size < LEAST or not _counted:
         return np.empty(shape, dtype)
     with _lock:
-        array: np.ndarray = _block(size)[:size].view(dtype).reshape(shape)
+        block = _block(size + ALIGNED)
+        start = -block.__array_interface__["data"][0] % ALIGNED
+        array: np.ndarray = block[start : start + size].view(dtype).reshape(shape)
         return array
 
 

@@ -6,7 +6,7 @@ import importlib
 import numpy as np
 import pytest
 
-from rnncore import engine, engines, tree
+from rnncore import Elman, engine, engines, tree
 from rnncore.testing import assert_close
 from tests.conftest import KINDS, LAYOUTS, problem
 
@@ -59,6 +59,32 @@ def test_every_layout_of_compiled_runs(name, layout):
         expected = everything(p, window)
         with engine("xla", after=0):
             assert_close(everything(p, window), expected, **ROUNDING)
+
+
+def test_what_a_compiled_run_gives_may_be_written_to():
+    """Large results are JAX's own memory; the tape does not read from it."""
+    rng = np.random.default_rng(0)
+    cell = Elman.init(rng, 40, 50, dtype=np.float64)
+    xs, dys = rng.standard_normal((7, 20, 40)), rng.standard_normal((7, 20, 50))
+    *_, tape = cell.forward(xs)
+    dxs, _, grads = cell.backward(dys, tape)
+    with engine("xla", after=0):
+        ys, (h,), tape = cell.forward(xs)
+        ys.fill(np.nan), h.fill(np.nan)
+        found = cell.backward(dys, tape)
+        found[0].fill(np.nan)
+        assert_close(cell.backward(dys, tape)[0], dxs, **ROUNDING)
+    assert_close(found[2], grads, **ROUNDING)
+
+
+@pytest.mark.parametrize("name", ["LSTM", "GRU", "PeepholeLSTM"])
+def test_a_compiled_run_of_transposed_weights(name):
+    p = problem(name)
+    turned = tree.convert(lambda a: np.asfortranarray(a) if a.ndim == 2 else a, p.cell)
+    with engine("xla", after=0):
+        for cell in (p.cell, turned):
+            assert_close(everything(dataclasses.replace(p, cell=cell)), everything(p), **ROUNDING)
+            assert len(engines._compiled.kept) == 1 + (cell is turned)
 
 
 @pytest.mark.parametrize("name", ["Elman", "LSTM", "GRU", "LTC", "ConvGRU"])

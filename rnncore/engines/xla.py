@@ -5,6 +5,7 @@ different lengths, a mask says at each step which of them are still running. The
 flow back through them, so that all derivatives of what they computed are zero.
 """
 
+import ctypes
 from collections import OrderedDict
 from typing import Any
 
@@ -23,6 +24,7 @@ from rnncore.recurrence import Running, State
 __all__ = ["TRACED", "Programs"]
 
 KEPT = 256  # compiled runs
+COPIED = 1 << 12  # bytes below which an array is copied sooner than taken over
 BUCKET = 16  # ragged batches are run for a multiple of so many steps, that fewer lengths are compiled
 
 
@@ -175,10 +177,9 @@ class Programs:
         """The engine for a run of this form; None until it has been asked for more than `after` times."""
         if not sizes or rows.dtype not in (np.float32, np.float64):
             return None
-        form = tree.form(cell), rows.shape[1:], sizes[0], sizes[0] == sizes[-1], _steps(sizes)
+        form = tree.form(cell), _turned(cell), rows.shape[1:], sizes[0], sizes[0] == sizes[-1], _steps(sizes)
         if form not in self.kept:
-            register(cell)
-            self.kept[form] = Program()
+            self.kept[form] = Program(cell)
         self.kept.move_to_end(form)
         program = self.kept[form]
         if len(self.kept) > KEPT:
@@ -188,20 +189,40 @@ class Programs:
 
 
 class Program:
-    """Both loops of one form of a run, compiled when they are first run."""
+    """Both loops of one form of a run, compiled when they are first run.
 
-    def __init__(self) -> None:
+    They are given a cell's arrays one by one, a matrix laid out column by column as its transpose: what JAX finds in
+    order, and where a vector register may begin, it reads where it lies.
+    """
+
+    def __init__(self, cell: Any) -> None:
         self.asked = 0
-        self._forward = jax.jit(lambda *arguments: _forward(*arguments))  # functions of its own: they go with it
-        self._backward = jax.jit(lambda *arguments: _backward(*arguments))
+        like = tree.convert(lambda leaf: np.broadcast_to(np.zeros((), leaf.dtype), leaf.shape), cell)
+        turned = _turned(cell)
+
+        def rebuilt(leaves: tuple[Array, ...]) -> Any:
+            given = iter([leaf.T if turn else leaf for leaf, turn in zip(leaves, turned, strict=True)])
+            return tree.convert(lambda _: next(given), like)
+
+        def forward(leaves: tuple[Array, ...], *arguments: Any) -> Any:
+            return _forward(rebuilt(leaves), *arguments)
+
+        def backward(leaves: tuple[Array, ...], *arguments: Any) -> Any:
+            dxs, dstate, grads = _backward(rebuilt(leaves), *arguments)
+            slopes = [leaf for _, leaf in tree.leaves(grads, and_fixed=True)]
+            return dxs, dstate, [slope.T if turn else slope for slope, turn in zip(slopes, turned, strict=True)]
+
+        self._turned = turned
+        self._forward, self._backward = jax.jit(forward), jax.jit(backward)
 
     def scan(self, cell: Any, rows: np.ndarray, state: State, sizes: tuple[int, ...]) -> tuple[Array, State, Any]:
         """As `loop.scan`."""
         steps, batch = _steps(sizes), state[0].shape[0]
         running, index = _layout(sizes, batch, steps)
+        xs = _filled(rows, index, steps, batch)
         with jax.enable_x64(rows.dtype == np.float64):
-            ys, final, caches = self._forward(cell, _filled(rows, index, steps, batch), state, running)
-        return _numpy(ys, index), tuple(map(_writable, final)), caches
+            ys, final, caches = self._forward(self._leaves(cell), xs, state, running)
+        return _rows(ys, index), tuple(map(_owned, final)), caches
 
     def scan_backward(
         self,
@@ -219,8 +240,20 @@ class Program:
         xs, dys = (None if r is None else _filled(r, index, steps, batch) for r in (rows, dys))
         cut = np.asarray([*cuts, *[False] * (steps - len(cuts))]) if any(cuts) else None
         with jax.enable_x64(rows.dtype == np.float64):
-            dxs, dstate, grads = self._backward(cell, xs, dys, dstate, caches, running, cut)
-        return _numpy(dxs, index), tuple(map(_writable, dstate)), tree.convert(_writable, grads)
+            dxs, dstate, slopes = self._backward(self._leaves(cell), xs, dys, dstate, caches, running, cut)
+        owned = map(_owned, slopes)
+        turned = iter([slope.T if turn else slope for slope, turn in zip(owned, self._turned, strict=True)])
+        return _rows(dxs, index), tuple(map(_owned, dstate)), tree.convert(lambda _: next(turned), cell)
+
+    def _leaves(self, cell: Any) -> tuple[np.ndarray, ...]:
+        leaves = [leaf for _, leaf in tree.leaves(cell, and_fixed=True)]
+        return tuple([leaf.T if turn else leaf for leaf, turn in zip(leaves, self._turned, strict=True)])
+
+
+def _turned(cell: Any) -> tuple[bool, ...]:
+    """Which of its arrays are matrices that lie column by column."""
+    leaves = tree.leaves(cell, and_fixed=True)
+    return tuple([leaf.ndim == 2 and leaf.flags.f_contiguous and not leaf.flags.c_contiguous for _, leaf in leaves])
 
 
 def _steps(sizes: tuple[int, ...]) -> int:
@@ -230,22 +263,27 @@ def _steps(sizes: tuple[int, ...]) -> int:
 
 def _filled(rows: np.ndarray, index: np.ndarray | None, steps: int, batch: int) -> Array:
     if index is not None:
-        filled = np.zeros((steps * batch, *rows.shape[1:]), rows.dtype)
+        filled = memory.empty((steps * batch, *rows.shape[1:]), rows.dtype)
+        filled.fill(0)
         filled[index] = rows
         rows = filled
     return _unflat(rows, steps, batch)
 
 
-def _numpy(array: Any, index: np.ndarray | None) -> np.ndarray:
-    flat = np.asarray(array).reshape(-1, *array.shape[2:])
-    return _writable(flat) if index is None else flat[index]
+def _rows(array: Any, index: np.ndarray | None) -> np.ndarray:
+    if index is None:
+        return _flat(_owned(array))
+    return _flat(np.asarray(array))[index]
 
 
-def _writable(array: Any) -> np.ndarray:
-    """A copy: what JAX computed must not be changed."""
-    made = memory.empty(array.shape, array.dtype)
-    np.copyto(made, array)
-    return made
+def _owned(array: Any) -> np.ndarray:
+    """What JAX computed, as an array to write to: nobody else sees this one, and a large one is not copied."""
+    if array.nbytes < COPIED:
+        return np.array(array)
+    array.block_until_ready()
+    memory_of_jax: Any = (ctypes.c_char * array.nbytes).from_address(array.unsafe_buffer_pointer())
+    memory_of_jax.held = array  # for as long as NumPy holds the memory
+    return np.frombuffer(memory_of_jax, array.dtype).reshape(array.shape)
 
 
 # -- the layout
