@@ -236,7 +236,7 @@ class Cell(ABC):
 
     @property
     def _like(self) -> Array:
-        return next(tree.leaves(self, and_fixed=True))[1]
+        return tree.first(self)
 
     def _check_options(self, **least: float) -> None:
         """The named static fields must be finite numbers from `least` on.
@@ -253,8 +253,9 @@ class Cell(ABC):
             raise TypeError(
                 f"{operation}: {name} must be a tuple of {len(self.state_shapes)} arrays, received {received}"
             )
+        like = self._like
         for i, (part, shape) in enumerate(zip(state, self.state_shapes, strict=True)):
-            check_array(operation, f"{name}[{i}]", part, (batch, *shape), self._like)
+            check_array(operation, f"{name}[{i}]", part, (batch, *shape), like)
 
 
 @dataclass(frozen=True)

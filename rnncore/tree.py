@@ -16,6 +16,7 @@ __all__ = [
     "check_form",
     "convert",
     "described",
+    "first",
     "fixed",
     "form",
     "leaves",
@@ -83,6 +84,13 @@ def leaves(tree: Any, *, and_fixed: bool = False) -> Iterator[tuple[str, Array]]
     return iter(_leaves("", tree, "fixed" if and_fixed else "", []))
 
 
+def first(tree: Any) -> Array:
+    """The first of the leaves, fixed arrays among them."""
+    while (children := _children(tree, "fixed")) is not None:
+        tree = next(iter(children.values()))
+    return tree
+
+
 def form(tree: Any) -> Any:
     """Classes, options, and dtype and shape of each array, as tuples: what a tape and its layer must have in common."""
     if hasattr(tree, "shape"):
@@ -120,7 +128,11 @@ def _leaves(path: str, tree: Any, also: str, found: list[tuple[str, Array]]) -> 
         found.append((path, tree))
         return found
     for key, child in children.items():
-        _leaves(f"{path}.{key}" if path else str(key), child, also, found)
+        below = f"{path}.{key}" if path else str(key)
+        if type(child) is np.ndarray:
+            found.append((below, child))
+        else:
+            _leaves(below, child, also, found)
     return found
 
 
