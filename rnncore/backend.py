@@ -27,6 +27,7 @@ __all__ = [
     "check_finite",
     "check_floating",
     "check_whole",
+    "check_wide",
     "check_within",
     "concat",
     "device",
@@ -261,6 +262,12 @@ def check_floating(operation: str, name: str, array: Array) -> None:
         raise TypeError(f"{operation}: {name} must be an array, received a {type(array).__name__}") from None
     if not floating:
         raise TypeError(f"{operation}: {name} must hold floating-point numbers, received dtype {array.dtype}")
+
+
+def check_wide(operation: str, name: str, array: Array) -> None:
+    """Refuse numbers of half precision, for which libraries have no matrix decompositions and no complex numbers."""
+    if array_namespace(array).finfo(array.dtype).bits < 32:
+        raise TypeError(f"{operation}: {name} has dtype {array.dtype}, but float32 or float64 was wanted")
 
 
 def check_within(operation: str, name: str, ks: Array, count: int) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from rnncore import init, tree
 from rnncore.activations import mod_relu, mod_relu_backward
-from rnncore.backend import Array, array_namespace, check_array, check_floating, concat, device
+from rnncore.backend import Array, array_namespace, check_array, check_floating, check_wide, concat, device
 from rnncore.cell import Cell, Others, Product, gathered
 from rnncore.recurrence import State
 
@@ -80,6 +80,7 @@ class UnitaryCell(Cell):
     def __post_init__(self) -> None:
         operation = type(self).__name__
         check_floating(operation, "W", self.W)
+        check_wide(operation, "W", self.W)
         check_array(operation, "b", self.b, ("H",), self.W)
         check_array(operation, "W", self.W, ("D", self.parts * self.b.shape[0]), self.W)
 

@@ -271,9 +271,8 @@ def _filled(rows: np.ndarray, index: np.ndarray | None, steps: int, batch: int) 
 
 
 def _rows(array: Any, index: np.ndarray | None) -> np.ndarray:
-    if index is None:
-        return _flat(_owned(array))
-    return _flat(np.asarray(array))[index]
+    rows: np.ndarray = _flat(_owned(array) if index is None else np.asarray(array))
+    return rows if index is None else rows[index]
 
 
 def _owned(array: Any) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""torch modules that run and backpropagate by hand: RNN, LSTM and GRU as in torch.nn, and any cell as a module.
+"""torch modules that run and backpropagate by hand: RNN, LSTM, GRU and their cells as in torch.nn, and any cell.
 
 They need torch, which `import rnncore` does not: `from rnncore.modules import LSTM`.
 """
@@ -6,5 +6,6 @@ They need torch, which `import rnncore` does not: `from rnncore.modules import L
 from rnncore.modules.function import run
 from rnncore.modules.recurrent import Recurrent
 from rnncore.modules.rnn import GRU, LSTM, RNN
+from rnncore.modules.step import GRUCell, LSTMCell, RNNCell
 
-__all__ = ["GRU", "LSTM", "RNN", "Recurrent", "run"]
+__all__ = ["GRU", "LSTM", "RNN", "GRUCell", "LSTMCell", "RNNCell", "Recurrent", "run"]

@@ -15,7 +15,7 @@ from rnncore.backend import Array, array_namespace, check_array
 from rnncore.cell import Cell
 from rnncore.recurrence import State, Tape
 
-__all__ = ["refuse_trace", "run", "without_autocast"]
+__all__ = ["Followed", "pair", "run", "without_autocast"]
 
 INFERENCE_SEGMENT = 64  # where no gradient is wanted, no more than these steps' caches exist at a time
 T = TypeVar("T", Tensor, State)
@@ -41,7 +41,7 @@ def run(
     inside: all is computed in the parameters' dtype, and inputs and states are brought to it.
     """
     operation = f"{type(cell).__name__}.forward"
-    refuse_trace(operation)
+    refuse_trace(operation, xs)
     leaves = tuple(leaf for _, leaf in tree.leaves(cell, and_fixed=True))
     xs = without_autocast(xs, leaves[0])
     check_array(operation, "xs", xs, ("T", "B", *cell.input_shape), leaves[0])
@@ -152,10 +152,38 @@ class Rerun(Function):
             return None, *ctx.call.backward(grads, kept)
 
 
-def refuse_trace(operation: str) -> None:
-    """RuntimeError under torch.jit.trace, to which a size is a tensor."""
-    if not torch.compiler.is_compiling() and torch.jit.is_tracing():  # type: ignore[no-untyped-call]
-        raise RuntimeError(f"{operation}: torch.jit.trace cannot follow it; torch.export and torch.compile can")
+class Followed:
+    """What of a module those can follow who read programs: torch.export and torch.compile, and no others."""
+
+    def __prepare_scriptable__(self) -> Any:  # what torch.jit.script asks first
+        raise RuntimeError(_unfollowed(type(self).__name__, "torch.jit.script"))
+
+    def _refuse_proxies(self, given: Any) -> None:
+        refuse_trace(type(self).__name__, given)
+
+
+def refuse_trace(operation: str, given: Any) -> None:
+    """RuntimeError under torch.jit.trace, to which a size is a tensor, and under torch.fx.symbolic_trace."""
+    if torch.compiler.is_compiling():
+        return
+    if torch.jit.is_tracing():  # type: ignore[no-untyped-call]
+        raise RuntimeError(_unfollowed(operation, "torch.jit.trace"))
+    if isinstance(given, torch.fx.Proxy):
+        raise RuntimeError(_unfollowed(operation, "torch.fx.symbolic_trace"))
+
+
+def _unfollowed(operation: str, who: str) -> str:
+    return f"{operation}: {who} cannot follow it; torch.export and torch.compile can"
+
+
+def pair(operation: str, hx: Any) -> State | None:
+    """The state (h, c) of an LSTM, as torch.nn is given it; TypeError where it is no pair."""
+    if hx is None:
+        return None
+    refuse_trace(operation, hx)
+    if not isinstance(hx, tuple | list) or len(hx) != 2:
+        raise TypeError(f"{operation}: hx must be a tuple of h and c, received a {type(hx).__name__}")
+    return tuple(hx)
 
 
 def without_autocast(given: T, like: Tensor) -> T:

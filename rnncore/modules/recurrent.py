@@ -9,13 +9,13 @@ from torch import Tensor, nn
 
 from rnncore import CELLS, tree
 from rnncore.cell import Cell
-from rnncore.modules.function import run
+from rnncore.modules.function import Followed, run
 from rnncore.recurrence import State
 
 __all__ = ["Recurrent"]
 
 
-class Recurrent(nn.Module):
+class Recurrent(Followed, nn.Module):
     """A cell run over sequences, (T, B, D) → (T, B, H), differentiated by the cell's own backward; see `run`.
 
     Its parameters are the cell's, under their names (`W`, `U`, …; a dot in a path becomes `_`); arrays that are not
@@ -74,6 +74,7 @@ class Recurrent(nn.Module):
         checkpoint: int | None = None,
     ) -> tuple[Tensor, State]:
         """Outputs (T, B, H) and the final state; the arguments are those of `Cell.forward`."""
+        self._refuse_proxies(xs)
         return run(self.cell, xs, state, lengths, reverse, checkpoint)
 
     def extra_repr(self) -> str:

@@ -11,7 +11,8 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_
 from rnncore import cells
 from rnncore.backend import check_array
 from rnncore.cell import Cell
-from rnncore.modules.function import refuse_trace, run, without_autocast
+from rnncore.modules.function import Followed, pair, run, without_autocast
+from rnncore.modules.weights import elman, gru, lstm, weights
 from rnncore.recurrence import State
 
 __all__ = ["GRU", "LSTM", "RNN", "Layers"]
@@ -19,11 +20,29 @@ __all__ = ["GRU", "LSTM", "RNN", "Layers"]
 Sequences = Tensor | PackedSequence
 
 
-class Layers(nn.RNNBase):
+class Layers(Followed, nn.RNNBase):
     """Layers of a cell, one after the other, each in one direction or in both; abstract.
 
     Constructor, parameters, their names and first values, `state_dict` and `flatten_parameters` are those of torch.nn.
     """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        device: Any = None,
+        dtype: torch.dtype | None = None,
+        *,
+        mode: str | None = None,
+        proj_size: int = 0,
+    ) -> None:
+        options = input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, proj_size
+        super().__init__(mode or type(self).__name__, *options, device, dtype)
 
     @abstractmethod
     def cell(self, layer: int = 0, reverse: bool = False) -> Cell:
@@ -31,11 +50,8 @@ class Layers(nn.RNNBase):
 
     def _weights(self, layer: int, reverse: bool) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """W, U and the two biases of a layer and direction."""
-        W, U = self._parameter("weight_ih", layer, reverse).T, self._parameter("weight_hh", layer, reverse).T
-        if self.bias:
-            return W, U, self._parameter("bias_ih", layer, reverse), self._parameter("bias_hh", layer, reverse)
-        zeros = torch.zeros(W.shape[1], dtype=W.dtype, device=W.device)
-        return W, U, zeros, zeros
+        names = ("weight_ih", "weight_hh", *(("bias_ih", "bias_hh") if self.bias else ()))
+        return weights(*(self._parameter(name, layer, reverse) for name in names))
 
     def _parameter(self, name: str, layer: int, reverse: bool) -> Any:
         return getattr(self, f"{name}_l{layer}_reverse" if reverse else f"{name}_l{layer}")
@@ -43,7 +59,7 @@ class Layers(nn.RNNBase):
     def _run(self, given: Sequences, state: State | None) -> tuple[Sequences, State]:
         """Outputs and final state, in the layouts of torch.nn; the state (layers · directions, B, …)."""
         name, D, like = type(self).__name__, self.input_size, self._parameter("weight_ih", 0, False)
-        refuse_trace(name)
+        self._refuse_proxies(given)
         if isinstance(given, PackedSequence):
             return self._run_packed(given, state, like)
         batched = ("B", "T") if self.batch_first else ("T", "B")
@@ -126,16 +142,13 @@ class RNN(Layers):
     ) -> None:
         if nonlinearity not in ("tanh", "relu"):
             raise ValueError(f"RNN: nonlinearity must be tanh or relu, received {nonlinearity!r}")
-        mode, options = f"RNN_{nonlinearity.upper()}", {"device": device, "dtype": dtype}
-        super().__init__(
-            mode, input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, **options
-        )
+        options = input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, device, dtype
+        super().__init__(*options, mode=f"RNN_{nonlinearity.upper()}")
         self.nonlinearity = nonlinearity
 
     def cell(self, layer: int = 0, reverse: bool = False) -> cells.Elman:
         """The cell of a layer and direction, made of the module's parameters."""
-        W, U, b_ih, b_hh = self._weights(layer, reverse)
-        return cells.Elman(W, U, b_ih + b_hh, self.nonlinearity)
+        return elman(*self._weights(layer, reverse), self.nonlinearity)
 
     def forward(self, input: Sequences, hx: Tensor | None = None) -> tuple[Sequences, Tensor]:
         """Outputs (T, B, directions · H) and final state (layers · directions, B, H), as torch.nn.RNN."""
@@ -162,15 +175,15 @@ class LSTM(Layers):
         device: Any = None,
         dtype: torch.dtype | None = None,
     ) -> None:
-        sizes, options = (input_size, hidden_size, num_layers), {"device": device, "dtype": dtype}
-        super().__init__("LSTM", *sizes, bias, batch_first, dropout, bidirectional, proj_size, **options)
+        options = input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, device, dtype
+        super().__init__(*options, proj_size=proj_size)
 
     def cell(self, layer: int = 0, reverse: bool = False) -> cells.LSTM | cells.ProjectedLSTM:
         """The cell of a layer and direction, made of the module's parameters."""
         W, U, b_ih, b_hh = self._weights(layer, reverse)
         if self.proj_size:
             return cells.ProjectedLSTM(W, U, b_ih + b_hh, self._parameter("weight_hr", layer, reverse).T)
-        return cells.LSTM(W, U, b_ih + b_hh)
+        return lstm(W, U, b_ih, b_hh)
 
     def forward(
         self, input: Sequences, hx: tuple[Tensor, Tensor] | None = None
@@ -179,9 +192,7 @@ class LSTM(Layers):
 
         With `proj_size` P, outputs and h have P in the place of H.
         """
-        if hx is not None and not (isinstance(hx, tuple | list) and len(hx) == 2):
-            raise TypeError(f"LSTM: hx must be a tuple of h and c, received a {type(hx).__name__}")
-        ys, (h, c) = self._run(input, None if hx is None else tuple(hx))
+        ys, (h, c) = self._run(input, pair("LSTM", hx))
         return ys, (h, c)
 
 
@@ -191,27 +202,9 @@ class GRU(Layers):
     See `rnncore.modules.run` for what gradients can do. Under autocast it computes in the parameters' dtype.
     """
 
-    def __init__(
-        self,
-        input_size: int,
-        hidden_size: int,
-        num_layers: int = 1,
-        bias: bool = True,
-        batch_first: bool = False,
-        dropout: float = 0.0,
-        bidirectional: bool = False,
-        device: Any = None,
-        dtype: torch.dtype | None = None,
-    ) -> None:
-        sizes, options = (input_size, hidden_size, num_layers), {"device": device, "dtype": dtype}
-        super().__init__("GRU", *sizes, bias, batch_first, dropout, bidirectional, **options)
-
     def cell(self, layer: int = 0, reverse: bool = False) -> cells.GRU:
         """The cell of a layer and direction, made of the module's parameters."""
-        W, U, b_ih, b_hh = self._weights(layer, reverse)
-        gates = 2 * self.hidden_size  # r and z, whose biases add up; that of n lies inside the reset
-        b = b_ih + torch.cat([b_hh[:gates], torch.zeros_like(b_hh[gates:])])
-        return cells.GRU(W, U, b, b_hh[gates:])
+        return gru(*self._weights(layer, reverse))
 
     def forward(self, input: Sequences, hx: Tensor | None = None) -> tuple[Sequences, Tensor]:
         """Outputs (T, B, directions · H) and final state (layers · directions, B, H), as torch.nn.GRU."""
