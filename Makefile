@@ -105,7 +105,7 @@ HELD_BY_test = torch book grader lab
 	@echo "· Installing what '$*' needs (about a minute the first time)"
 	@python -m pip install --no-compile -e '.[$*]' > .venv/install.log 2>&1 || \
 		{ cat .venv/install.log >&2; $(call stop,$(NO_INSTALL)); }
-	@python -m compileall -qq -j 0 .venv/lib || true # on all cores; some packages bring files of other Pythons
+	@PYTHONWARNINGS=ignore python -m compileall -qq -j 0 .venv/lib || true # on all cores; some bring files of other Pythons
 	@touch $(addprefix .venv/.has-,$* $(HELD_BY_$*))
 
 .venv/bin/pip:

@@ -52,6 +52,16 @@ def test_each_line_of_the_table_has_its_test():
         assert callable(getattr(importlib.import_module(f"tests.{file}"), function))
 
 
+def test_the_code_for_torch_on_that_page_runs():
+    blocks = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    scope = {}
+    for block in blocks:
+        exec(block, scope)
+    assert len(blocks) == 3
+    assert scope["c"].shape == (4, 8)
+    assert scope["xs_in_parts"].shape == (20, 4, 3)
+
+
 class Network(nn.Module):
     """A recurrent layer inside something else."""
 

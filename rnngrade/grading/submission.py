@@ -126,8 +126,7 @@ def run_notebook(job: Job, name: str, notebook: nbformat.NotebookNode, files: di
     marked = {cell: asked for cell, asked in examined(released).items() if asked[0] in exercise_names()}
     packages = job.settings.packages
     if packages is None:
-        exercises = {exercise for exercise, _ in marked.values()}
-        packages = tuple(sorted({package for name in exercises for package in exercise(name).packages}))
+        packages = tuple(sorted({package for of, _ in marked.values() for package in exercise(of).packages}))
         packages = packages if marked else everything_installed()
     return run(notebook, _sandbox(packages, job.settings), files, job.seeds[name], marked)
 
