@@ -4,6 +4,7 @@ An engine is an object with two functions, `scan` and `scan_backward`; see `rnnc
 of the others. `Cell.scan` asks `chosen` for one, and that is all a cell has to do with them.
 """
 
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -13,14 +14,18 @@ from rnncore.engines import loop
 
 __all__ = ["chosen", "compiling", "engine"]
 
-_compiled: Any = None  # the programs by which NumPy arrays are run, where that was asked for
+_after: int | None = None  # how many runs of a form on NumPy arrays are not compiled; None: all
 
 
 def chosen(cell: Any, rows: Array, sizes: tuple[int, ...]) -> Any:
     """The engine for a run of `cell` over packed rows (N, …), sizes[t] of them at step t."""
     if isinstance(rows, np.ndarray):
-        program = _compiled.of(cell, rows, sizes) if _compiled else None
-        return program or cell.kernel or loop
+        if _after is not None:
+            from rnncore.engines import xla
+
+            if program := xla.PROGRAMS.of(cell, rows, sizes, _after):
+                return program
+        return cell.kernel or loop
     if is_jax(rows):
         from rnncore.engines import xla
 
@@ -30,7 +35,7 @@ def chosen(cell: Any, rows: Array, sizes: tuple[int, ...]) -> Any:
 
 def compiling() -> bool:
     """Whether runs of NumPy arrays are compiled."""
-    return _compiled is not None
+    return _after is not None
 
 
 class engine:  # noqa: N801 (a function, and a context)
@@ -46,7 +51,7 @@ class engine:  # noqa: N801 (a function, and a context)
         name: "numpy", as it is unless told: NumPy, step by step; "xla": both loops, there and back, compiled by JAX,
             which has to be installed (`pip install 'rnncore[jax]'`).
         after: how many runs of a form (cell, sizes, dtype) are left to NumPy before it is compiled, which takes about a
-            second: a run that comes once is not worth it.
+            second: a run that comes once is not worth it. What is compiled is kept for the next time.
 
     Raises:
         ValueError: another name, or `after` no whole number from 0.
@@ -54,23 +59,17 @@ class engine:  # noqa: N801 (a function, and a context)
     """
 
     def __init__(self, name: str, *, after: int = 2) -> None:
-        global _compiled
+        global _after
         check_whole("engine", "after", after, 0)
         if name not in ("numpy", "xla"):
             raise ValueError(f'engine: name must be "numpy" or "xla", received {name!r}')
-        self._before = _compiled
-        if name == "numpy":
-            _compiled = None
-            return
-        try:
-            from rnncore.engines import xla
-        except ImportError as error:
-            raise ImportError("engine: xla wants JAX: pip install 'rnncore[jax]'") from error
-        _compiled = xla.Programs(after)
+        if name == "xla" and find_spec("jax") is None:
+            raise ImportError("engine: xla wants JAX: pip install 'rnncore[jax]'")
+        self._before, _after = _after, after if name == "xla" else None
 
     def __enter__(self) -> None:
         pass
 
     def __exit__(self, *error: Any) -> None:
-        global _compiled
-        _compiled = self._before
+        global _after
+        _after = self._before

@@ -21,7 +21,7 @@ from rnncore.engines import loop
 from rnncore.jax import register
 from rnncore.recurrence import Running, State
 
-__all__ = ["TRACED", "Programs"]
+__all__ = ["PROGRAMS", "TRACED"]
 
 KEPT = 256  # compiled runs
 COPIED = 1 << 12  # bytes below which an array is copied sooner than taken over
@@ -169,11 +169,10 @@ _run.defvjp(_run_kept, _run_differentiated, symbolic_zeros=True)
 class Programs:
     """The compiled runs of NumPy arrays, one of each form: those used last are kept."""
 
-    def __init__(self, after: int) -> None:
-        self.after = after
+    def __init__(self) -> None:
         self.kept: OrderedDict[Any, Program] = OrderedDict()
 
-    def of(self, cell: Any, rows: np.ndarray, sizes: tuple[int, ...]) -> "Program | None":
+    def of(self, cell: Any, rows: np.ndarray, sizes: tuple[int, ...], after: int) -> "Program | None":
         """The engine for a run of this form; None until it has been asked for more than `after` times."""
         if not sizes or rows.dtype not in (np.float32, np.float64):
             return None
@@ -185,7 +184,7 @@ class Programs:
         if len(self.kept) > KEPT:
             self.kept.popitem(last=False)
         program.asked += 1
-        return program if program.asked > self.after else None
+        return program if program.asked > after else None
 
 
 class Program:
@@ -248,6 +247,9 @@ class Program:
     def _leaves(self, cell: Any) -> tuple[np.ndarray, ...]:
         leaves = [leaf for _, leaf in tree.leaves(cell, and_fixed=True)]
         return tuple([leaf.T if turn else leaf for leaf, turn in zip(leaves, self._turned, strict=True)])
+
+
+PROGRAMS = Programs()
 
 
 def _turned(cell: Any) -> tuple[bool, ...]:
