@@ -84,7 +84,7 @@ zoo: .venv/.has-test ## every cell at the same size on three tasks (an hour or t
 variants: .venv/.has-test ## the whole course under the arithmetic of other computers (about two hours)
 	@cd benchmarks && python variants.py --keep
 
-bench: .venv/.has-test ## speed and memory of rnncore beside torch.nn and torchrecurrent, on this machine
+bench: .venv/.has-bench ## speed and memory of rnncore beside torch.nn and others, on this machine
 	@python benchmarks/run.py
 
 clean: ## remove what was built, and caches

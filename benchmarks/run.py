@@ -1,4 +1,4 @@
-"""`rnncore` on NumPy against torch.nn and torchrecurrent, side by side on the CPU: training, inference, memory.
+"""`rnncore` against torch.nn, torchrecurrent and Equinox, side by side on the CPU: training, inference, memory.
 
 `python benchmarks/run.py` measures in fresh processes, with one thread and with two; where OpenBLAS takes a CPU with
 AVX-512 for a lesser one, tuned as well (see `TUNED`). It prints tables, writes them to `benchmarks/results/`, and puts
@@ -14,34 +14,20 @@ import subprocess
 import sys
 import time
 import warnings
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
 import machine
+import sides
 
 HERE = Path(__file__).parent
 README = HERE.parent / "README.md"
 MARKS = "<!-- benchmarks: written by make bench -->\n", "<!-- end of benchmarks -->\n"
 QUICK = "--quick" in sys.argv[1:]
-SECONDS = 0.2 if QUICK else 2.0  # for one comparison
+SECONDS = 0.1 if QUICK else 1.0  # for each side of a comparison
 
 TUNED = {"OPENBLAS_CORETYPE": "SkylakeX"}  # where OpenBLAS does not see the CPU for what it is
-SIZES = [(1, 64, 200), (1, 128, 784), (1, 512, 100), (32, 128, 100), (32, 256, 100), (64, 256, 35), (128, 512, 35)]
-LAYERS = {  # name → kind, (B, H = D, T), what is unusual
-    **{f"{kind} {B} {H} {T}": (kind, (B, H, T), "") for kind in ("RNN", "GRU", "LSTM") for B, H, T in SIZES},
-    "LSTM ragged": ("LSTM", (32, 256, 100), "ragged"),
-    "GRU ragged": ("GRU", (32, 256, 100), "ragged"),
-    "LSTM projected": ("LSTM", (32, 256, 100), "projected"),
-    "LSTM float64": ("LSTM", (32, 128, 100), "float64"),
-}
-OTHER_NAMES = {  # our cell → torchrecurrent's, where the name is not the same
-    "LSTM1997": "OriginalLSTM",
-    "MemoryControllerLSTM": "MCLSTM",
-    "BRC": "BR",
-    "NBRC": "NBR",
-    "CoRNN": "coRNN",
-    "TauGRU": "tauGRU",
-}
 MEMORY = ["RNN 32 256 100", "GRU 32 256 100", "LSTM 32 256 100", "LSTM 128 512 35", "LSTM ragged"]
 
 
@@ -51,8 +37,8 @@ def main() -> None:
     misjudged = "avx512f" in machine.cpu_flags() and kernels_of({}) not in ("SkylakeX", "Cooperlake", "Sapphirerapids")
     for tuned in [{}, *([TUNED] if misjudged else [])]:
         for threads in (1, 2):
-            parts = ["layers", *(["cells"] if threads == 1 else [])]
-            runs.append(run(tuned, threads, parts if tuned or threads > 1 else [*parts, "memory"]))
+            parts = ["training", "inference", *(["cells"] if threads == 1 else [])]
+            runs.append(run(tuned, threads, parts if tuned or threads > 1 else [*parts, "derivatives", "memory"]))
     document = machine.described() | {"runs": runs}
     if QUICK:
         return
@@ -72,75 +58,83 @@ def markdown(document: dict) -> str:
     for run in document["runs"]:
         parts.append(f"## {run['title']}\n\n{run['about']}\n")
         for part, rows in run["parts"].items():
-            parts.append(TITLES[part] + "\n\n" + table(part, rows))
+            parts += [TITLES[part] + "\n\n" + heading(part) + "".join(line(part, row) + "\n" for row in rows)]
+            if part == "cells":
+                means = ", ".join(f"{side} {mean(rows, side):.2f}" for side in OURS[part])
+                parts.append(f"Geometric means of {len(rows)} cells: {means}.\n")
     return "\n".join(parts)
 
 
 TITLES = {
-    "layers": "### Against torch.nn",
-    "cells": "### Against torchrecurrent: training steps at T = 100, B = 32, D = H = 128, float32",
+    "training": "### Training steps: how many times faster than torch.nn",
+    "inference": "### Inference: how many times faster than torch.nn",
+    "cells": "### Training steps at T = 100, B = 32, D = H = 128: how many times faster than torchrecurrent",
     "memory": "### Peak memory of a training step, beyond that of the inputs and weights",
+    "derivatives": "### On JAX arrays: the hand-written backward pass against automatic differentiation",
 }
-HEADERS = {
-    "layers": "| layer | B | H = D | T | torch, ms | rnncore, ms | **training** | quartiles | torch, ms | rnncore, ms "
-    "| **inference** |\n|:--|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n",
-    "cells": "| cell | torchrecurrent, ms | rnncore, ms | **ratio** | quartiles |\n|:--|--:|--:|--:|--:|\n",
-    "memory": "| layer | B | H = D | T | torch, MB | rnncore, MB | **ratio** |\n|:--|--:|--:|--:|--:|--:|--:|\n",
+OURS = {
+    "training": ["NumPy", "engine", "modules", "JAX", "Equinox"],
+    "inference": ["NumPy", "engine", "modules"],
+    "cells": ["NumPy", "engine"],
 }
 
 
-def table(part: str, rows: list[dict]) -> str:
-    """One table, and below that of the cells its mean."""
-    text = HEADERS[part] + "".join(line(part, row) + "\n" for row in rows)
-    if part == "cells":
-        text += f"\nGeometric mean: {mean(rows):.2f}.\n"
-    return text
+def heading(part: str) -> str:
+    """The first lines of a table."""
+    names = {
+        "training": ["torch.nn, ms", *OURS["training"], "quartiles of the engine", "compiling, s", "products alone"],
+        "inference": ["torch.nn, ms", *OURS["inference"]],
+        "cells": ["torchrecurrent, ms", *OURS["cells"], "quartiles of the engine", "compiling, s"],
+        "memory": ["torch.nn, MB", "NumPy, MB", "**ratio**"],
+        "derivatives": ["by hand, ms", "autodiff, ms", "**ratio**", "by hand, MB", "autodiff, MB", "**ratio**"],
+    }[part]
+    first = ["cell"] if part == "cells" else ["layer", "B", "H = D", "T"]
+    marks = [":--", *["--:"] * (len(first) + len(names) - 1)]
+    return f"| {' | '.join([*first, *names])} |\n|{'|'.join(marks)}|\n"
 
 
 def line(part: str, row: dict) -> str:
     """One row of a table."""
-    if part == "cells":
-        return f"| {row['name']} | {times(row['train'])} |"
-    start = f"| {row['label']} | {row['B']} | {row['H']} | {row['T']} |"
+    cells = [row["name"]] if part == "cells" else [row["label"], row["B"], row["H"], row["T"]]
     if part == "memory":
-        return f"{start} {row['theirs']:.1f} | {row['ours']:.1f} | {row['theirs'] / row['ours']:.2f} |"
-    inference = row["inference"]
-    return (
-        f"{start} {times(row['train'])} | {inference['theirs']:.2f} | {inference['ours']:.2f} "
-        f"| **{inference['ratio']:.2f}** |"
-    )
+        cells += [f"{row['theirs']:.1f}", f"{row['ours']:.1f}", f"**{row['theirs'] / row['ours']:.2f}**"]
+    elif part == "derivatives":
+        for unit in ("ms", "MB"):
+            ours, theirs = row[unit]
+            cells += [f"{ours:.2f}", f"{theirs:.2f}", f"**{theirs / ours:.2f}**"]
+    else:
+        cells.append(f"{row['ms'][row['against']]:.2f}")
+        cells += [f"**{row['ratios'][side]:.2f}**" if side in row["ratios"] else "–" for side in OURS[part]]
+        if part != "inference":
+            cells += ["–".join(f"{q:.2f}" for q in row["quartiles"]["engine"]), f"{row['compiling']:.1f}"]
+        if part == "training":
+            cells.append(f"{100 * row['products'] / row['ms']['engine']:.0f} %")
+    return f"| {' | '.join(map(str, cells))} |"
 
 
-def times(found: dict) -> str:
-    """Both times, their ratio and its quartiles."""
-    low, high = found["quartiles"]
-    return f"{found['theirs']:.2f} | {found['ours']:.2f} | **{found['ratio']:.2f}** | {low:.2f}–{high:.2f}"
-
-
-def mean(rows: list[dict]) -> float:
+def mean(rows: list[dict], side: str) -> float:
     """The geometric mean of the ratios."""
-    return statistics.geometric_mean(row["train"]["ratio"] for row in rows)
+    return statistics.geometric_mean(row["ratios"][side] for row in rows)
 
 
 def summary(document: dict) -> str:
-    """The README's table: ratios of training and inference with one thread, for each choice of BLAS kernels."""
-    runs = [run for run in document["runs"] if run["threads"] == 1]
-    heads = [f"{kind}, {run['mode']}" for run in runs for kind in ("training", "inference")]
-    kernels = ", ".join(f"{run['mode']}: {run['kernels']}" for run in runs)
-    text = f"\n{document['cpu']}, {document['system']}, {document['date']}; one thread. {runs[0]['software']}. "
-    text += f"BLAS kernels: {kernels}.\n\n"
+    """The README's table: ratios of training, by the threads and by who runs the loop."""
+    runs = [run for run in document["runs"] if run["mode"] == "nothing set"]
+    sides = ["NumPy", "engine", "modules"]
+    heads = [f"{side}, {run['threads']} thread{'s' * (run['threads'] > 1)}" for run in runs for side in sides]
+    text = f"\n{document['cpu']}, {document['cores']} cores, {document['system']}, {document['date']}. "
+    text += f"{runs[0]['software']}. BLAS kernels: {runs[0]['kernels']}.\n\n"
     text += f"| layer | B | H = D | T | {' | '.join(heads)} |\n|:--|{'--:|' * (3 + len(heads))}\n"
-    for rows in zip(*(run["parts"]["layers"] for run in runs), strict=True):
+    for rows in zip(*(run["parts"]["training"] for run in runs), strict=True):
         first = rows[0]
-        cells = (f"{row[kind]['ratio']:.2f}" for row in rows for kind in ("train", "inference"))
+        cells = (f"{row['ratios'][side]:.2f}" for row in rows for side in sides)
         text += f"| {first['label']} | {first['B']} | {first['H']} | {first['T']} | {' | '.join(cells)} |\n"
-    for run in runs:
-        rows = run["parts"]["cells"]
-        worst = min(rows, key=lambda row: row["train"]["ratio"])
-        enough = sum(row["train"]["ratio"] >= 2 for row in rows)
+    rows = runs[0]["parts"]["cells"]
+    for side in OURS["cells"]:
+        worst = min(rows, key=lambda row: row["ratios"][side])
         text += (
-            f"\nAgainst torchrecurrent, {run['mode']}: geometric mean of {len(rows)} cells {mean(rows):.2f}, "
-            f"{enough} of them at 2 or more, least {worst['train']['ratio']:.2f} ({worst['name']}).\n"
+            f"\nAgainst torchrecurrent, one thread, {side}: geometric mean of {len(rows)} cells "
+            f"{mean(rows, side):.2f}, least {worst['ratios'][side]:.2f} ({worst['name']}).\n"
         )
     return text + "\n"
 
@@ -164,7 +158,8 @@ def kernels_of(tuned: dict[str, str]) -> str:
 def run(tuned: dict[str, str], threads: int, parts: list[str]) -> dict:
     """Measure these parts, each in a fresh process with `tuned` as its environment and nothing else of the kind."""
     env = clean(tuned)
-    env |= dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), str(threads))
+    limits = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "PJRT_NPROC")  # the last is XLA's
+    env |= dict.fromkeys(limits, str(threads)) | {"JAX_PLATFORMS": "cpu"}
     env["PYTHONPATH"] = os.pathsep.join([str(HERE.parent), *filter(None, [env.get("PYTHONPATH")])])
     used = kernels_of(tuned)
     about = json.loads(subprocess.check_output([sys.executable, __file__, "--about"], env=env, text=True))
@@ -181,9 +176,10 @@ def run(tuned: dict[str, str], threads: int, parts: list[str]) -> dict:
     }
     print(f"\n## {result['title']}\n{result['about']}")
     for part in parts:
-        print(f"\n{HEADERS[part]}", end="", flush=True)
+        print(f"\n{TITLES[part]}\n\n{heading(part)}", end="", flush=True)
         rows = result["parts"][part] = []
-        names = {"layers": list(LAYERS), "cells": shared_cells(), "memory": MEMORY}[part]
+        plain = [name for name, (_, _, special) in sides.LAYERS.items() if not special]
+        names = {"cells": sides.shared_cells(), "memory": MEMORY, "derivatives": plain}.get(part, list(sides.LAYERS))
         for name in names:  # each in a process of its own: what memory one leaves free would be found by the next
             options = ["--measure", part, name, *(["--quick"] if QUICK else [])]
             with subprocess.Popen(
@@ -198,16 +194,6 @@ def run(tuned: dict[str, str], threads: int, parts: list[str]) -> dict:
     return result
 
 
-def shared_cells() -> list[str]:
-    """Our names of the cells that torchrecurrent has too."""
-    import torchrecurrent
-
-    import rnncore
-
-    same = [name for name in rnncore.CELLS if hasattr(torchrecurrent, name) and name not in OTHER_NAMES.values()]
-    return [*same, *OTHER_NAMES]
-
-
 def measure(part: str, name: str) -> None:
     """Print the comparison as a line of JSON."""
     import torch
@@ -215,136 +201,60 @@ def measure(part: str, name: str) -> None:
     warnings.filterwarnings("ignore", "LSTM with projections is not supported with oneDNN")
     torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
     if part == "cells":
-        row = {"name": name, "train": compare(*cell_steps(name, OTHER_NAMES.get(name, name)))}
-    elif part == "layers":
-        steps = layer_steps(name)
-        row = describe(name) | {"train": compare(*steps["train"]), "inference": compare(*steps["inference"])}
-    else:
-        row = describe(name)
-        for who, side in (("ours", 0), ("theirs", 1)):
+        row = {"name": name, "against": "torchrecurrent"} | compare("torchrecurrent", sides.of_cell(name))
+    elif part == "memory":
+        row = sides.described(name)
+        for who, side in (("ours", "NumPy"), ("theirs", "torch.nn")):
             child = os.fork()  # so that what one of them leaves behind is not counted to the other
             if not child:
-                layer_steps(name, (2, 8, 3))["train"][side]()  # what is loaded or compiled at first use
-                step = layer_steps(name, check=False)["train"][side]
+                sides.of_layer(name, (2, 8, 3))[side]()  # what is loaded or compiled at first use
+                step = sides.of_layer(name, check=False)[side]
                 (HERE / f".{who}").write_text(json.dumps(peak(step)))
                 os._exit(0)
             os.waitpid(child, 0)
             row[who] = json.loads((HERE / f".{who}").read_text())
             (HERE / f".{who}").unlink()
+    elif part == "derivatives":
+        steps, megabytes = sides.derivatives(name)
+        found = compare("autodiff", steps)
+        row = sides.described(name) | {"ms": [found["ms"][way] for way in steps], "MB": [megabytes[w] for w in steps]}
+    else:
+        made = sides.of_layer(name) if part == "training" else sides.of_inference(name)
+        row = sides.described(name) | {"against": "torch.nn"} | compare("torch.nn", made)
+        if part == "training":
+            row["products"] = compare("products", {"products": sides.products(name)})["ms"]["products"]
     print(json.dumps(row), flush=True)
 
 
-def describe(key: str) -> dict:
-    """What a setting is."""
-    kind, (B, H, T), special = LAYERS[key]
-    return {"label": f"{kind} {special}".strip(), "B": B, "H": H, "T": T}
+def compare(against: str, steps: dict[str, Callable[[], None]]) -> dict:
+    """Medians of all, in ms, and those of the ratios of each round, in which they take turns to go first.
 
-
-def layer_steps(key: str, sizes: tuple[int, int, int] | None = None, check: bool = True) -> dict:
-    """Our step and torch's, for training and for inference; checked to do the same."""
-    import numpy as np
-    import torch
-
-    import rnncore
-
-    kind, (B, H, T), special = LAYERS[key]
-    B, H, T = sizes or (B, H, T)
-    dtype = np.float64 if special == "float64" else np.float32
-    rng = np.random.default_rng(0)
-    P = H // 4 if special == "projected" else 0
-    name = "ProjectedLSTM" if P else {"RNN": "Elman"}.get(kind, kind)
-    cell = rnncore.CELLS[name].init(rng, H, H, *([P] if P else []), dtype=dtype)
-    module = getattr(torch.nn, kind)(H, H, dtype=torch.from_numpy(cell.b).dtype, **({"proj_size": P} if P else {}))
-    with torch.no_grad():
-        module.weight_ih_l0.copy_(torch.from_numpy(cell.W.T))
-        module.weight_hh_l0.copy_(torch.from_numpy(cell.U.T))
-        module.bias_ih_l0.copy_(torch.from_numpy(cell.b))
-        module.bias_hh_l0.zero_()
-        if P:
-            module.weight_hr_l0.copy_(torch.from_numpy(cell.R.T))
-    xs = rng.standard_normal((T, B, H)).astype(dtype)
-    dys = rng.standard_normal((T, B, P or H)).astype(dtype)
-    lengths = rng.integers(max(1, T // 10), T + 1, B) if special == "ragged" else None
-    if lengths is not None:
-        lengths[0] = T
-    inputs, cotangent = torch.from_numpy(xs.copy()).requires_grad_(), torch.from_numpy(dys)
-
-    def ours() -> tuple:
-        ys, _, tape = cell.forward(xs, lengths=lengths)
-        dxs, _, grads = cell.backward(dys, tape)
-        return ys, dxs, grads.U
-
-    def outputs(values):
-        if lengths is None:
-            return module(values)[0]
-        packed = torch.nn.utils.rnn.pack_padded_sequence(values, torch.from_numpy(lengths), enforce_sorted=False)
-        return torch.nn.utils.rnn.pad_packed_sequence(module(packed)[0])[0]
-
-    def theirs() -> tuple:
-        module.zero_grad(set_to_none=True)
-        inputs.grad = None
-        ys = outputs(inputs)
-        ys.backward(cotangent)
-        return ys.detach().numpy(), inputs.grad.numpy(), module.weight_hh_l0.grad.numpy().T
-
-    def infer_theirs() -> None:
-        with torch.no_grad():
-            outputs(inputs)
-
-    for a, e in zip(ours(), theirs(), strict=True) if check else ():  # the same work, or there is nothing to compare
-        assert np.abs(a - e).max() <= 1e-3 * np.abs(e).max(), key
-    return {"train": (ours, theirs), "inference": (lambda: cell.forward(xs, lengths=lengths), infer_theirs)}
-
-
-def cell_steps(name: str, theirs_name: str) -> tuple:
-    """A training step of our cell, and of torchrecurrent's layer of it."""
-    import numpy as np
-    import torch
-    import torchrecurrent
-
-    import rnncore
-
-    T, B, H = 100, 32, 128
-    rng = np.random.default_rng(0)
-    cell = rnncore.CELLS[name].init(rng, H, H)
-    xs, dys = (rng.standard_normal((T, B, H), dtype=np.float32) for _ in range(2))
-    module = getattr(torchrecurrent, theirs_name)(H, H)
-    inputs, cotangent = torch.from_numpy(xs.copy()).requires_grad_(), torch.from_numpy(dys)
-
-    def ours() -> None:
-        _, _, tape = cell.forward(xs)
-        cell.backward(dys, tape)
-
-    def theirs() -> None:
-        module.zero_grad(set_to_none=True)
-        inputs.grad = None
-        ys = module(inputs)[0]
-        assert ys.shape == cotangent.shape
-        ys.backward(cotangent)
-
-    return ours, theirs
-
-
-def compare(ours, theirs) -> dict:
-    """Medians of both, and the median of the ratios of each pair; who goes first alternates."""
-    ours(), theirs()
-    pairs, start = [], time.perf_counter()
-    while len(pairs) < 5 or time.perf_counter() - start < SECONDS:
-        order = (ours, theirs) if len(pairs) % 2 else (theirs, ours)
+    The first step of those that compile takes longer: by so much, in s, with what NumPy does until then.
+    """
+    compiling = 0.0
+    for side, step in steps.items():
+        start = time.perf_counter()
+        for _ in range(4):  # by then the engine has compiled it
+            step()
+        if side == "engine":
+            compiling = time.perf_counter() - start
+    rounds, start, order = [], time.perf_counter(), list(steps)
+    while len(rounds) < 5 or time.perf_counter() - start < SECONDS * len(steps):
+        order = [*order[1:], order[0]]
         taken = {}
-        for function in order:
+        for side in order:
             begin = time.perf_counter()
-            function()
-            taken[function] = time.perf_counter() - begin
-        pairs.append((taken[ours], taken[theirs]))
-    ratios = [theirs / ours for ours, theirs in pairs]
-    low, ratio, high = statistics.quantiles(ratios, n=4)
+            steps[side]()
+            taken[side] = time.perf_counter() - begin
+        rounds.append(taken)
+    ratios = {side: [taken[against] / taken[side] for taken in rounds] for side in steps if side != against}
+    quarters = {side: statistics.quantiles(found, n=4) for side, found in ratios.items()}
     return {
-        "ours": 1e3 * statistics.median(ours for ours, _ in pairs),
-        "theirs": 1e3 * statistics.median(theirs for _, theirs in pairs),
-        "ratio": ratio,
-        "quartiles": [low, high],
-        "pairs": len(pairs),
+        "ms": {side: 1e3 * statistics.median(taken[side] for taken in rounds) for side in steps},
+        "ratios": {side: middle for side, (_, middle, _) in quarters.items()},
+        "quartiles": {side: [low, high] for side, (low, _, high) in quarters.items()},
+        "compiling": compiling,
+        "rounds": len(rounds),
     }
 
 
@@ -371,7 +281,8 @@ def about() -> None:
     blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
     text = (
         f"Python {platform.python_version()}, NumPy {np.__version__} with {blas['name']} {blas['version']}, "
-        f"torch {torch.__version__}, torchrecurrent {version('torchrecurrent')}"
+        f"torch {torch.__version__}, torchrecurrent {version('torchrecurrent')}, JAX {version('jax')}, "
+        f"Equinox {version('equinox')}"
     )
     print(json.dumps(text))
 

@@ -5,9 +5,11 @@ import importlib
 
 import numpy as np
 import pytest
+import torch
 
-from rnncore import Elman, engine, engines, tree
-from rnncore.testing import assert_close
+from rnncore import AffineCell, Elman, engine, engines, tree
+from rnncore.backend import Array, array_namespace
+from rnncore.testing import assert_close, check_gradients
 from tests.conftest import KINDS, LAYOUTS, problem
 
 jax = pytest.importorskip("jax", reason="JAX is not installed")
@@ -130,6 +132,44 @@ def test_vmap_over_cells():
     assert_close(
         tree.convert(np.asarray, found[1]), tree.convert(np.asarray, q.cell.forward(p.xs, p.state)[0]), **ROUNDING
     )
+
+
+@dataclasses.dataclass(frozen=True)
+class Toy(AffineCell):
+    """A newcomer's cell, without a word about who runs it: h' = h + a ⊙ (tanh(x W + h U + b) - h)."""
+
+    a: Array
+
+    def pointwise(self, wx, uh, state):
+        (h,), y = state, array_namespace(wx).tanh(wx + uh)
+        return (h + self.a * (y - h),), (h, y)
+
+    def pointwise_backward(self, dstate, cache):
+        (h, y), (d,) = cache, dstate
+        dz = d * self.a * (1 - y**2)
+        return dz, dz, (d * (1 - self.a),), {"a": d * (y - h)}
+
+
+def test_a_newcomers_cell_runs_everywhere(rng):
+    numbers = rng.standard_normal
+    cell = Toy(numbers((3, 4)), numbers((4, 4)) / 2, numbers(4), rng.uniform(0.2, 0.8, 4))
+    xs, dys, state, lengths = numbers((6, 3, 3)), numbers((6, 3, 4)), (numbers((3, 4)),), [2, 6, 4]
+
+    def run(convert):
+        there, given, slopes, initial = (tree.convert(convert, v) for v in (cell, xs, dys, state))
+        ys, final, tape = there.forward(given, initial, lengths)
+        return tree.convert(np.asarray, (ys, final, *there.backward(slopes, tape)))
+
+    expected = run(np.asarray)
+
+    def loss(cell):
+        return float((cell.forward(xs, state, lengths)[0] * dys).sum())
+
+    check_gradients(loss, cell, expected[-1], rng)
+    for library in (torch.tensor, jnp.asarray):
+        assert_close(run(library), expected, **ROUNDING)
+    with engine("xla", after=0):
+        assert_close(run(np.asarray), expected, **ROUNDING)
 
 
 def test_a_run_is_compiled_when_its_form_has_come_before():
