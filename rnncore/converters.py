@@ -194,6 +194,8 @@ def from_onnx(
 def to_onnx(*directions: Cell) -> OnnxNode:
     """The operator of ONNX that is this cell, or these two: the second for the reverse direction.
 
+    Of a sequence of length 0 ONNX gives zeros as the last state, where `Cell.forward` gives the initial one.
+
     Cells: Elman (but for "identity"), LSTM, PeepholeLSTM, GRU, GRUOriginal.
 
     Args:
