@@ -41,7 +41,7 @@ def register(node: Any) -> None:
 
 
 def _register(kind: type) -> None:
-    names = [f.name for f in fields(kind) if not f.metadata.get("static") or f.metadata.get("fixed")]
+    names = tree.names(kind, "fixed")
     options = [f.name for f in fields(kind) if f.name not in names]
 
     def flatten(node: Any) -> tuple[list[tuple[Any, Any]], tuple[Any, ...]]:

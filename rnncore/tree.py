@@ -21,6 +21,7 @@ __all__ = [
     "form",
     "leaves",
     "map",
+    "names",
     "remember",
     "static",
     "with_fixed_of",
@@ -140,21 +141,22 @@ def _children(tree: Any, also: str = "") -> dict[Any, Any] | None:
     """What lies directly below a node, with the fields marked as `also`; None for a leaf."""
     if type(tree) is np.ndarray:
         return None
-    names = _NAMES.get((type(tree), also))
-    if names is not None:
-        return {name: getattr(tree, name) for name in names}
+    known = _NAMES.get((type(tree), also))
+    if known is not None:
+        return {name: getattr(tree, name) for name in known}
     if isinstance(tree, tuple | list):
         return dict(enumerate(tree))
     if isinstance(tree, dict):
         return dict(tree)
     if dataclasses.is_dataclass(tree) and not isinstance(tree, type):
-        return {name: getattr(tree, name) for name in _names(type(tree), also)}
+        return {name: getattr(tree, name) for name in names(type(tree), also)}
     return None
 
 
-def _names(kind: type, also: str) -> tuple[str, ...]:
-    fields = [(f.name, f.metadata) for f in dataclasses.fields(kind)]
-    return tuple(name for name, mark in fields if also == "all" or not mark.get("static") or mark.get(also))
+def names(kind: type, also: str = "") -> tuple[str, ...]:
+    """The fields of a dataclass that hold parameters, and those marked as `also`: "fixed" arrays, or "all"."""
+    marked = [(f.name, f.metadata) for f in dataclasses.fields(kind)]
+    return tuple(name for name, mark in marked if also == "all" or not mark.get("static") or mark.get(also))
 
 
 def remember(*kinds: type) -> None:
@@ -164,7 +166,7 @@ def remember(*kinds: type) -> None:
     """
     for kind in kinds:
         for also in ("", "fixed", "all"):
-            _NAMES[kind, also] = _names(kind, also)
+            _NAMES[kind, also] = names(kind, also)
 
 
 _NAMES: dict[tuple[type, str], tuple[str, ...]] = {}

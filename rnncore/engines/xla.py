@@ -218,7 +218,7 @@ class Program:
         """As `loop.scan`."""
         steps, batch = _steps(sizes), state[0].shape[0]
         running, index = _layout(sizes, batch, steps)
-        xs = _filled(rows, index, steps, batch)
+        xs = _padded(rows, index, steps, batch)
         with jax.enable_x64(rows.dtype == np.float64):
             ys, final, caches = self._forward(self._leaves(cell), xs, state, running)
         return _rows(ys, index), tuple(map(_owned, final)), caches
@@ -236,7 +236,7 @@ class Program:
         """As `loop.scan_backward`."""
         steps, batch = _steps(sizes), dstate[0].shape[0]
         running, index = _layout(sizes, batch, steps)
-        xs, dys = (None if r is None else _filled(r, index, steps, batch) for r in (rows, dys))
+        xs, dys = (None if r is None else _padded(r, index, steps, batch) for r in (rows, dys))
         cut = np.asarray([*cuts, *[False] * (steps - len(cuts))]) if any(cuts) else None
         with jax.enable_x64(rows.dtype == np.float64):
             dxs, dstate, slopes = self._backward(self._leaves(cell), xs, dys, dstate, caches, running, cut)
@@ -261,15 +261,6 @@ def _turned(cell: Any) -> tuple[bool, ...]:
 def _steps(sizes: tuple[int, ...]) -> int:
     """For how many steps a batch is run."""
     return len(sizes) if sizes[0] == sizes[-1] else -(-len(sizes) // BUCKET) * BUCKET
-
-
-def _filled(rows: np.ndarray, index: np.ndarray | None, steps: int, batch: int) -> Array:
-    if index is not None:
-        filled = memory.empty((steps * batch, *rows.shape[1:]), rows.dtype)
-        filled.fill(0)
-        filled[index] = rows
-        rows = filled
-    return _unflat(rows, steps, batch)
 
 
 def _rows(array: Any, index: np.ndarray | None) -> np.ndarray:
@@ -303,7 +294,14 @@ def _layout(sizes: tuple[int, ...], batch: int, steps: int) -> tuple[np.ndarray 
 def _padded(rows: Array, index: np.ndarray | None, steps: int, batch: int) -> Array:
     """Packed rows (N, …) in a rectangle (T, B, …), zeros where none is."""
     if index is not None:
-        rows = jnp.zeros((steps * batch, *rows.shape[1:]), rows.dtype).at[index].set(rows)
+        shape = (steps * batch, *rows.shape[1:])
+        if isinstance(rows, np.ndarray):
+            filled = memory.empty(shape, rows.dtype)
+            filled.fill(0)
+            filled[index] = rows
+            rows = filled
+        else:
+            rows = jnp.zeros(shape, rows.dtype).at[index].set(rows)
     return _unflat(rows, steps, batch)
 
 
