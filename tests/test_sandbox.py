@@ -94,7 +94,8 @@ def test_rights_and_limits(kernel: Kernel) -> None:
     ):
         assert "error" in run(kernel, source)[0], source
     assert "large" in run(kernel, "open('x', 'wb').write(b'x' * 2**23)")[0]["value"]
-    assert "No space" in run(kernel, "for i in range(9): open(f'x{i}', 'wb').write(b'x' * (2**22 - 1))")[0]["value"]
+    said = run(kernel, "for i in range(9): open(f'x{i}', 'wb').write(b'x' * (2**22 - 1))")
+    assert "No space" in next(m["value"] for m in said if "error" in m)  # Python 3.13 also prints what closing met
     assert run(kernel, "bytearray(2**31)")[0]["error"] == "MemoryError"
 
 
