@@ -1,4 +1,4 @@
-"""Each term that a chapter puts in bold is in the glossary, which is sorted and knows each of them once."""
+"""Bold terms of chapters are in the glossary, sorted and once; letters of their equations are in the notation."""
 
 import re
 from pathlib import Path
@@ -63,3 +63,45 @@ def test_the_glossary_is_sorted_and_has_no_term_twice() -> None:
     assert len(plain) > 150
     assert len(set(plain)) == len(plain)
     assert plain == sorted(plain)
+
+
+GREEK = [
+    "alpha",
+    "beta",
+    "gamma",
+    "delta",
+    "epsilon",
+    "varepsilon",
+    "eta",
+    "theta",
+    "kappa",
+    "lambda",
+    "mu",
+    "rho",
+    "sigma",
+    "tau",
+    "phi",
+    "varphi",
+    "omega",
+    "ell",
+]
+
+
+def letters(tex: str) -> set[str]:
+    """Of a formula: the letters in it, those of other alphabets by name."""
+    tex = re.sub(r"\\(?:text|mathrm|operatorname|begin|end)\*?\{[^}]*\}|^:.*$", " ", tex, flags=re.MULTILINE)
+    named = set(re.findall(rf"\\({'|'.join(GREEK)})(?![a-zA-Z])", tex))
+    return named | set(re.findall(r"[a-zA-Z]", re.sub(r"\\[a-zA-Z]+", " ", tex)))
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+def test_letters_of_equations_are_in_the_notation(path: Path) -> None:
+    everywhere, single = (BOOK / "notation.md").read_text().split("## In single chapters")
+    single, figures = single.split("## Figures")
+    here = "\n".join(row for row in single.splitlines() if f"({path.name})" in row)
+    known = letters(" ".join(re.findall(r"\$([^$]+)\$", everywhere + figures + here))) | {"e"}
+    text = path.read_text()
+    equations = re.findall(r"^```{math}(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    equations += re.findall(r"\$\$(.*?)\$\$", CELL.sub("", text), re.DOTALL)
+    assert equations
+    assert {letter for equation in equations for letter in letters(equation) - known} == set()
