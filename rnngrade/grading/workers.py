@@ -7,6 +7,7 @@ import secrets
 import socket
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
+from threading import Thread
 from typing import Any, Protocol
 
 from rnngrade.grading.job import code_digest
@@ -14,6 +15,9 @@ from rnngrade.grading.submission import grade_submission, stop
 from rnngrade.sandbox.box import NoSandbox
 
 __all__ = ["Died", "Local", "OnDask", "Unfit", "Workers", "as_graded"]
+
+
+MOST_SECONDS = 60  # to wait for processes that were told to end
 
 
 class Died(RuntimeError):
@@ -56,7 +60,10 @@ class Local:
     def close(self) -> None:
         """Stop all of them."""
         self._pool.stop()
-        self._pool.join()
+        # On Python 3.12.1 a thread of the pool once waited for ever after an interrupt. Nothing depends on it.
+        end = Thread(target=self._pool.join, daemon=True)
+        end.start()
+        end.join(MOST_SECONDS)
 
 
 def _ignore_interrupts() -> None:
