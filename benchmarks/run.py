@@ -25,7 +25,7 @@ HERE = Path(__file__).parent
 README = HERE.parent / "README.md"
 MARKS = "<!-- benchmarks: written by make bench -->\n", "<!-- end of benchmarks -->\n"
 QUICK = "--quick" in sys.argv[1:]
-SECONDS = 0.1 if QUICK else 0.5  # for each side of a comparison
+SECONDS = 0.1 if QUICK else 0.4  # for each side of a comparison
 
 TUNED = {"OPENBLAS_CORETYPE": "SkylakeX"}  # where OpenBLAS does not see the CPU for what it is
 MEMORY = ["RNN 32 256 100", "GRU 32 256 100", "LSTM 32 256 100", "LSTM 128 512 35", "LSTM ragged"]

@@ -433,7 +433,7 @@ def gathered(cell: C, residues: list[Others], dwx: Array | None = None, **known:
 
     `dwx` are the rows that a `Product` without a right factor means.
     """
-    fields = [name for name in tree.names(type(cell)) if name not in known]
+    fields = [f.name for f in dataclasses.fields(cell) if not f.metadata.get("static") and f.name not in known]
     if residues and (missing := set(fields) - set(residues[0])):
         raise TypeError(f"{type(cell).__name__}: its derivative gives no gradient of {', '.join(sorted(missing))}")
     others = {name: _sum([residue[name] for residue in residues], getattr(cell, name), dwx) for name in fields}
