@@ -28,7 +28,7 @@ def softmax_regression(features: np.ndarray, labels: np.ndarray, new: np.ndarray
     model = make_pipeline(
         StandardScaler(),
         LogisticRegressionCV(
-            Cs=np.logspace(-2, 2, 9),
+            Cs=np.logspace(-2, 2, 5),
             cv=5,
             l1_ratios=(0,),
             max_iter=5000,

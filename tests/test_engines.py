@@ -42,7 +42,7 @@ def test_jax_is_numpy(name):
     assert_close(tree.convert(np.asarray, found), everything(p, 2, checkpoint=3), **ROUNDING)
 
 
-@pytest.mark.parametrize(("name", "options"), KINDS[::4])
+@pytest.mark.parametrize(("name", "options"), KINDS[::8])
 def test_compiled_is_numpy(name, options):
     """The loops are those of JAX arrays; here they are in another layout than there: full, in one piece."""
     p = problem(name, options)

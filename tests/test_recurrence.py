@@ -19,6 +19,14 @@ every_backend = pytest.mark.parametrize("backend", BACKENDS)
 ROUNDING = {"rtol": 1e-12, "atol": 1e-12}
 
 
+def each_with(*windows):
+    """All cells in all layouts, each with one of the windows, so that every two of the three meet."""
+    places = [(n, name, i, layout) for n, name in enumerate(CELLS) for i, layout in enumerate(LAYOUTS)]
+    cases = [(name, layout, windows[(n + i) % len(windows)]) for n, name, i, layout in places]
+    made = [pytest.param(name, LAYOUTS[layout], w, id=f"{name}-{layout}-{w}") for name, layout, w in cases]
+    return pytest.mark.parametrize(("name", "layout", "window"), made)
+
+
 @st.composite
 def ragged(draw):
     T, B = draw(st.integers(0, 6)), draw(st.integers(0, 5))
@@ -131,9 +139,7 @@ def truncated_autograd(p, window):
     return tree.map(lambda _: next(grads), p.point)
 
 
-@every_cell
-@every_layout
-@pytest.mark.parametrize("window", [1, 2, 3, 4])
+@each_with(1, 2, 3, 4)
 def test_truncation_is_autograd_with_the_state_detached(name, layout, window):
     p = problem(name, None, layout, backend="torch-cpu")
     assert_close(p.gradient(window), truncated_autograd(p, window), **ROUNDING)
@@ -153,9 +159,7 @@ def test_a_window_as_long_as_the_sequence_is_full_bptt(name, layout):
     assert any(np.abs(a - b).max() > 1e-3 for a, b in zip(cut, full, strict=True))
 
 
-@every_cell
-@every_layout
-@pytest.mark.parametrize("window", [None, 2])
+@each_with(None, 2)
 def test_no_dys_and_no_dstate_are_zeros(name, layout, window):
     p = problem(name, None, layout)
     _, _, tape = p.cell.forward(p.xs, p.state, **layout)
@@ -171,9 +175,7 @@ def test_no_dys_and_no_dstate_are_zeros(name, layout, window):
 
 
 @every_backend
-@every_cell
-@every_layout
-@pytest.mark.parametrize("window", [None, 3])
+@each_with(None, 3)
 def test_checkpointed_is_plain(name, layout, backend, window):
     p = problem(name, None, layout, backend=backend)
     ys, final, tape = p.cell.forward(p.xs, p.state, **layout)
