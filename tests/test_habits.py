@@ -193,3 +193,9 @@ def test_a_tracer_may_take_it_as_a_leaf():
     network, x = Network(layer("GRU")), torch.randn(5, 2, 3)
     traced = torch.fx.GraphModule(network, Tracer().trace(network))
     torch.testing.assert_close(copy.deepcopy(traced)(x), network(x))
+
+
+@every_kind
+def test_a_subclass_is_what_it_is_made_of(kind):
+    theirs = type("Mine", (getattr(modules, kind),), {})(3, 4)
+    assert theirs.mode == getattr(nn, kind)(3, 4).mode

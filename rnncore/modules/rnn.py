@@ -38,11 +38,11 @@ class Layers(Followed, nn.RNNBase):
         device: Any = None,
         dtype: torch.dtype | None = None,
         *,
-        mode: str | None = None,
+        mode: str = "GRU",
         proj_size: int = 0,
     ) -> None:
         options = input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, proj_size
-        super().__init__(mode or type(self).__name__, *options, device, dtype)
+        super().__init__(mode, *options, device, dtype)
 
     @abstractmethod
     def cell(self, layer: int = 0, reverse: bool = False) -> Cell:
@@ -176,7 +176,7 @@ class LSTM(Layers):
         dtype: torch.dtype | None = None,
     ) -> None:
         options = input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, device, dtype
-        super().__init__(*options, proj_size=proj_size)
+        super().__init__(*options, mode="LSTM", proj_size=proj_size)
 
     def cell(self, layer: int = 0, reverse: bool = False) -> cells.LSTM | cells.ProjectedLSTM:
         """The cell of a layer and direction, made of the module's parameters."""
