@@ -105,7 +105,7 @@ HELD_BY_test = torch book grader lab
 	@echo "· Installing what '$*' needs (about a minute the first time)"
 	@python -m pip install --no-compile -e '.[$*]' > .venv/install.log 2>&1 || \
 		{ cat .venv/install.log >&2; $(call stop,$(NO_INSTALL)); }
-	@PYTHONWARNINGS=ignore python -m compileall -qq -j 0 .venv/lib || true # on all cores; some bring files of other Pythons
+	@PYTHONWARNINGS=ignore python -m compileall -qq -j 0 -x '$(SELDOM)' .venv/lib || true # some bring files of other Pythons
 	@touch $(addprefix .venv/.has-,$* $(HELD_BY_$*))
 
 .venv/bin/pip:
@@ -117,6 +117,9 @@ HELD_BY_test = torch book grader lab
 	@$(PYTHON) -m venv .venv
 
 stop = echo "make: $(1)" >&2; exit 1
+
+# Large, and little of them is ever imported; what is, is compiled then.
+SELDOM = /(torch|sktime|sympy|pandas|scipy|statsmodels|keras|sklearn|jax|networkx|onnx|dask|pip|setuptools)/
 
 NO_INSTALL = pip failed, as shown above. The versions in constraints.txt are for Python 3.11 to 3.13; \
 	this is $$(python --version).

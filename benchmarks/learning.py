@@ -1,5 +1,6 @@
 """A cell under a linear readout, how it is trained, and the tasks that it is tried on."""
 
+import bisect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import log, prod
@@ -32,11 +33,6 @@ class Task:
 def adding(steps: int) -> Task:
     """The sum of two marked numbers, at the end."""
     return Task(_at_end(tasks.adding, steps), (2, 1), 1, losses.mean_squared_error, 1 / 6)
-
-
-def latch(lag: int) -> Task:
-    """Which of two symbols came first; `lag` steps of noise stand between it and the answer."""
-    return Task(_at_end(tasks.latch, lag + 1), (2, 2), 1, losses.softmax_cross_entropy, log(2))
 
 
 def _at_end(task: Callable[..., Any], steps: int) -> Callable[..., Any]:
@@ -92,15 +88,20 @@ def count(network: Any) -> int:
 
 def hidden_size(name: str, task: Task, parameters: int) -> int:
     """The largest hidden size with at most so many parameters, cell and readout together."""
-    best = 0
-    for hidden in range(1, parameters + 1):
+
+    def size(hidden: int) -> int:
+        """Of the next smaller network where the cell cannot have this one."""
         try:
-            size = count(network(np.random.default_rng(0), name, hidden, task))
-        except ValueError:  # a size that this cell cannot have
-            continue
-        if size > parameters:
-            break
-        best = hidden
+            return count(network(np.random.default_rng(0), name, hidden, task)) if hidden else 0
+        except ValueError:
+            return size(hidden - 1)
+
+    beyond = 1
+    while size(beyond) <= parameters:
+        beyond *= 2
+    best = bisect.bisect_right(range(beyond), parameters, key=size) - 1
+    while best and size(best) == size(best - 1):
+        best -= 1
     if not best:
         raise ValueError(f"{name} has no hidden size with {parameters} parameters")
     return best

@@ -38,7 +38,7 @@ def measure(
         document["results"] = [r for r in kept["results"] if any(run.items() <= r.items() for run in runs)]
     done = document["results"]
     left = [run for run in wanted if not any(run.items() <= result.items() for result in done)]
-    pool = ProcessPoolExecutor(processes, initializer=threadpool_limits, initargs=(1,))
+    pool = ProcessPoolExecutor(processes, initializer=_one_thread)
     try:
         futures = [pool.submit(function, settings, run) for run in left]
         for future in tqdm(as_completed(futures), total=len(left), unit="run"):
@@ -48,6 +48,11 @@ def measure(
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
     return document
+
+
+def _one_thread() -> None:
+    threadpool_limits(1)
+    os.environ["PJRT_NPROC"] = "1"  # XLA's, which it makes when it is first asked for something
 
 
 def _write(path: Path, document: dict, table: Callable[[dict], str]) -> None:

@@ -22,7 +22,6 @@ TASKS = {
     "adding": learning.adding(6),
     "copying": learning.copying(2, symbols=3, length=4),
     "parity": learning.parity(5),
-    "latch": learning.latch(4),
 }
 SMALL = {**zoo.SETTINGS, "parameters": 200, "updates": 3, "batch": 4}
 
@@ -53,7 +52,7 @@ def test_gradient_is_that_of_the_loss(name: str, cell: str) -> None:
 def test_the_best_guess_leaves_all_of_its_loss(name: str) -> None:
     rng, task = np.random.default_rng(1), TASKS[name]
     outputs = task.sizes[1]
-    guess = {"adding": [1.0], "copying": [-1e9, 0, 0, 0, -1e9], "parity": [0, 0], "latch": [0, 0]}[name]
+    guess = {"adding": [1.0], "copying": [-1e9, 0, 0, 0, -1e9], "parity": [0, 0]}[name]
     network = learning.network(rng, "Elman", 2, task)
     network = replace(network, readout=Dense(np.zeros((2, outputs), np.float32), np.array(guess, np.float32)))
     left = learning.loss_left(network, task, rng, batch=20_000)
@@ -92,15 +91,19 @@ def test_largest_size_is_the_largest() -> None:
 @pytest.mark.parametrize("path", sorted(runs.machine.RESULTS.glob("lags-*.json")), ids=lambda path: path.stem)
 def test_kept_ladders_are_complete(path: Path) -> None:
     kept = json.loads(path.read_text())
-    wanted = set(itertools.product(lags.NETWORKS, lags.RATES, lags.SEEDS))
-    assert {(r["network"], r["rate"], r["seed"]) for r in kept["results"]} == wanted
+    assert {(r["network"], r["rate"]) for r in kept["results"]} == set(itertools.product(lags.NETWORKS, lags.RATES))
     assert kept["settings"] == as_json(lags.SETTINGS)
+    for result in kept["results"]:
+        *rungs, last = result["updates"].items()
+        assert [int(lag) for lag, _ in [*rungs, last]] == [8 * 2**i for i in range(len(rungs) + 1)]
+        assert all(any(updates) for _, updates in rungs)
+        assert int(last[0]) == lags.SETTINGS["longest"] or not any(last[1])
 
 
 @pytest.mark.parametrize("name", lags.NETWORKS)
 def test_network_of_a_ladder_starts_as_it_is_called(name: str) -> None:
     H = 16 if "chrono" not in name else 200  # so many that the range of the biases shows, whatever is drawn
-    cell = lags.built(np.random.default_rng(2), name, H, 100).cell
+    cell = lags.built(np.random.default_rng(2), name, H, 100).layer
     if "uniform" in name:
         assert max(np.abs(array).max() for array in (cell.W, cell.U, cell.b)) <= 0.25
         assert np.abs(cell.b).max() > 0.1
@@ -115,6 +118,25 @@ def test_network_of_a_ladder_starts_as_it_is_called(name: str) -> None:
         assert 0 <= keep.min() < 2
         assert 3 < keep.max() <= np.log(100)
         assert name != "LSTM, chrono" or np.array_equal(cell.b[:H], -keep)
+
+
+def test_learnt_is_a_mean_over_batches_that_follow_each_other() -> None:
+    history = np.array([0.7, 0.0, 0.7, 0.1, 0.0, 0.0, 0.9])
+    assert lags.learnt(history, 2, 0.2) == 5  # 0.1 and 0.0; no two before them
+    assert lags.learnt(history, 1, 0.2) == 2
+    assert lags.learnt(history, 3, 0.02) is None
+    assert lags.learnt(np.array([0.1, 0.0, np.nan, np.nan]), 2, 0.01) is None  # it diverged
+
+
+def test_best_rate_of_a_lag_is_that_from_which_most_learn() -> None:
+    results = [
+        {"network": "GRU", "rate": 0.01, "updates": {"8": [90, 80, None], "16": [None, None, None]}},
+        {"network": "GRU", "rate": 0.001, "updates": {"8": [200, 300, 400], "16": [None, 700, 800]}},
+        {"network": "GRU", "rate": 0.003, "updates": {"8": [200, 300, 300], "16": [None, 900, None]}},
+        {"network": "IRNN", "rate": 0.03, "updates": {"8": [1, 1, 1], "16": [1, 1, 1]}},
+    ]
+    for order in itertools.permutations(results):
+        assert lags.best(list(order), "GRU") == {8: (0.001, [200, 300, 400]), 16: (0.001, [None, 700, 800])}
 
 
 def test_a_run_does_not_depend_on_those_before_it() -> None:

@@ -6,7 +6,7 @@ import inspect
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rnncore import CELLS, Elman, GRUOriginal, Jordan, tree
@@ -43,6 +43,7 @@ def test_gradients_are_those_of_central_differences(name, options, layout, backe
 
 
 @every_cell
+@settings(max_examples=20)  # of each of the cells
 @given(
     sizes=st.tuples(st.integers(0, 5), st.integers(0, 3), st.integers(1, 4), st.integers(1, 4)),
     reverse=st.booleans(),

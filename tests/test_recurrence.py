@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rnncore import CELLS, recurrence, tree
@@ -53,6 +53,7 @@ def one_by_one(p, lengths, reverse):
 
 
 @every_cell
+@settings(max_examples=20)  # of each of the cells
 @given(ragged())
 def test_ragged_is_each_sequence_alone(name, case):
     T, B, lengths, reverse = case
