@@ -15,9 +15,10 @@ c.Autograde.autograde_preprocessors = [
 ]
 c.RnnGrade.limits = {"cell": 60, "total": 600}  # seconds
 
-# Feedback without hidden tests, and with no program of a student's in its pages or the formgrader's.
+# Feedback that says what needs marking, without hidden tests, and with no program of a student's in its pages or the formgrader's.
 c.GenerateFeedback.preprocessors = [
     "nbgrader.preprocessors.GetGrades",
+    "rnngrade.plugins.NeedsMarking",
     "rnngrade.plugins.HideTests",
     "nbconvert.preprocessors.CSSHTMLHeaderPreprocessor",
 ]

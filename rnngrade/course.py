@@ -101,7 +101,7 @@ def _graded(batch: Batch, workers: Workers, students: list[str], asked: argparse
     try:
         for row in progress(batch.run(workers, students, force=asked.force, resume=asked.resume), len(students)):
             rows.append(row)
-            if row.status != "graded":
+            if row.is_odd:
                 tqdm.write(_line(row), file=sys.stdout)
     except KeyboardInterrupt:
         done = {row.student for row in rows} | batch.journal.written().intersection(students)
@@ -114,11 +114,18 @@ def _graded(batch: Batch, workers: Workers, students: list[str], asked: argparse
 
 
 def status(assignment: str) -> int:
-    """Print the row of each student, as it was last graded."""
+    """Print the row of each student, as it was last graded, with the marks that were given by hand since."""
     _, course = here()
     rows = rows_of(course, assignment)
     if not rows:
         return _stop(f"nothing of {assignment} has been graded by rnngrade")
+    try:
+        book = Book(course.db_url, course.course_id)
+        marks = book.marks(assignment)
+        book.close()
+    except SQLAlchemyError as error:
+        return _stop(f"{type(error).__name__}: {error}")
+    rows = [row.now(marks.get(row.student)) for row in rows]
     for row in rows:
         print(_line(row))
     print(_counted(rows))

@@ -91,12 +91,14 @@ class Exercise:
     Attributes:
         name: of the notebook.
         graded: its functions.
+        by_hand: points of its open task, which a person marks.
         cases: how many draws each function is tried on.
         packages: what can be imported where it is graded, beside NumPy; nothing that already holds the answer.
     """
 
     name: str
     graded: tuple[Graded, ...]
+    by_hand: float = 0.0
     cases: int = 4
     packages: tuple[str, ...] = ("matplotlib",)
     _by_name: dict[str, Graded] = field(init=False, repr=False, compare=False)
@@ -115,7 +117,7 @@ class Exercise:
 
     @property
     def points(self) -> float:
-        """The most that this notebook can earn."""
+        """The most that the functions of this notebook can earn: those that the checks give."""
         return sum(graded.points for graded in self.graded)
 
     def draws(self, seed: int = 0) -> list[Draw]:

@@ -11,6 +11,7 @@ from rnngrade.grading.cells import grade_id, is_examined, is_graded
 from rnngrade.grading.job import Assignment, Job, Released, Result, Settings
 from rnngrade.grading.run import examined
 from rnngrade.grading.submission import grade_submission
+from rnngrade.report import counted
 from rnngrade.sandbox.box import NoSandbox, why_no_sandbox
 
 __all__ = ["check", "checked"]
@@ -47,7 +48,8 @@ def checked(file: Path, settings: Settings) -> str:
     assignment = Assignment(name, {name: Released(released, {})})
     job = Job(assignment, "", beside | {f"{name}.ipynb": data}, settings=settings).with_seeds(secrets.token_hex(32))
     result = Result.from_json(grade_submission(job.to_json()))
-    return _report(name, nbformat.from_dict(result.notebooks[name]), result.reasons)
+    untouched = result.untouched.get(name, [])
+    return _report(name, nbformat.from_dict(result.notebooks[name]), untouched, result.reasons)
 
 
 def _released(file: Path, submitted: nbformat.NotebookNode) -> tuple[str, nbformat.NotebookNode]:
@@ -61,22 +63,24 @@ def _released(file: Path, submitted: nbformat.NotebookNode) -> tuple[str, nbform
     return file.stem, submitted
 
 
-def _report(name: str, made: nbformat.NotebookNode, reasons: list[str]) -> str:
-    lines, earned, most = [], 0.0, 0.0
+def _report(name: str, made: nbformat.NotebookNode, untouched: list[str], reasons: list[str]) -> str:
+    lines, earned, most, by_hand = [], 0.0, 0.0, 0.0
     for cell in made.cells:
         if not is_graded(cell):
             continue
         points = float(cell.metadata.nbgrader.get("points", 0))
-        most += points
         if is_examined(cell):
+            most += points
             score = _score(cell, points)
             earned += score
             said = _said(cell)
             lines += ["", *(said or [f"{grade_id(cell)}: {score:g} of {points:g} points"])]
         else:
-            lines += ["", f"{grade_id(cell)}: {points:g} points, to be marked by hand"]
+            by_hand += points
+            stands = "still empty" if grade_id(cell) in untouched else "needs marking"
+            lines += ["", f"{grade_id(cell)}: {stands}; {points:g} points are given by hand"]
     noticed = ["", "Noticed:", *(f"  {reason}" for reason in reasons)] if reasons else []
-    return "\n".join([f"{name}: {earned:g} of {most:g} points", *lines, *noticed])
+    return "\n".join([f"{name}: {counted(earned, most, by_hand)}", *lines, *noticed])
 
 
 def _score(cell: nbformat.NotebookNode, points: float) -> float:

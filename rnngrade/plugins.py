@@ -1,7 +1,8 @@
 """What plugs into nbgrader's own commands and its formgrader: see nbgrader_config.py for how they are named there.
 
 `Restore` and `Execute` put the wall and the restored notebook into `nbgrader autograde` and the formgrader's button;
-`HideTests` keeps hidden tests out of feedback, and `markdown` keeps out what would run in a reader's browser;
+`HideTests` keeps hidden tests out of feedback, `markdown` keeps out what would run in a reader's browser, and
+`NeedsMarking` says there what is still to be marked by hand;
 `CsvExport` writes tables that are valid and safe to open; `Extractor` refuses archives that would write elsewhere.
 """
 
@@ -18,6 +19,7 @@ from typing import Any
 import bleach
 import nbformat
 from nbconvert.filters import markdown2html
+from nbformat.v4 import new_markdown_cell
 from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.plugins import ExportPlugin, ExtractorPlugin
@@ -27,14 +29,15 @@ from traitlets import Bool
 from rnngrade.course import RnnGrade
 from rnngrade.grading import intake
 from rnngrade.grading.batch import course_key
-from rnngrade.grading.cells import is_examined
-from rnngrade.grading.gradebook import Book
+from rnngrade.grading.cells import grade_id, is_by_hand, is_examined
+from rnngrade.grading.gradebook import Book, marks_of
 from rnngrade.grading.job import Assignment, Job
 from rnngrade.grading.restore import restore
 from rnngrade.grading.submission import run_notebook
+from rnngrade.report import counted
 from rnngrade.shown import safe
 
-__all__ = ["CsvExport", "Execute", "Extractor", "HideTests", "Restore", "markdown"]
+__all__ = ["CsvExport", "Execute", "Extractor", "HideTests", "NeedsMarking", "Restore", "markdown"]
 
 _HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
 _TABLE = ("table", "thead", "tbody", "tr", "th", "td")
@@ -137,6 +140,38 @@ class HideTests(NbGraderPreprocessor):
                     holder[key] = [pattern.sub("…", line) for line in value]
 
 
+class NeedsMarking(NbGraderPreprocessor):
+    """For feedback, after GetGrades: which points the checks have given, and which are to be given by hand."""
+
+    def preprocess(self, nb: nbformat.NotebookNode, resources: Any) -> tuple[nbformat.NotebookNode, Any]:
+        """The notebook with a sentence at its top, and a comment at each answer that waits for its mark."""
+        by_hand = [cell for cell in nb.cells if is_by_hand(cell)]
+        if not by_hand:
+            return nb, resources
+        about = resources["nbgrader"]
+        with Gradebook(about["db_url"]) as book:
+            notebook = book.find_submission_notebook(about["notebook"], about["assignment"], about["student"])
+            waiting = {g.name for g in notebook.grades if g.auto_score is None and g.manual_score is None}
+        for cell in by_hand:
+            marks = cell.metadata.nbgrader
+            if grade_id(cell) in waiting and not marks.get("comment"):
+                marks["comment"] = f"Needs marking: {marks['points']:g} points are given by hand."
+        earned, most = self._points([cell for cell in nb.cells if is_examined(cell)])
+        given, of = self._points(by_hand)
+        if waiting & set(map(grade_id, by_hand)):
+            says = f"{counted(earned, most, of)} (needs marking)"
+        else:
+            says = f"{earned:g} of {most:g} automatic points; {given:g} of {of:g} by hand"
+        nb.cells.insert(0, new_markdown_cell(f"**{says}**", id="points-by-hand"))
+        return nb, resources
+
+    @staticmethod
+    def _points(cells: list[nbformat.NotebookNode]) -> tuple[float, float]:
+        """What these cells have earned, as GetGrades has it, and the most that they could."""
+        marks = [cell.metadata.nbgrader for cell in cells]
+        return sum(mark["score"] for mark in marks), sum(mark["points"] for mark in marks)
+
+
 def markdown(source: str) -> str:
     """For the pages of feedback and of the formgrader: HTML that runs nothing and fetches nothing.
 
@@ -156,7 +191,10 @@ def _harmless(tag: str, name: str, value: str) -> bool:
 
 
 class CsvExport(ExportPlugin):
-    """nbgrader's table of grades, as CSV that any program reads rightly and no spreadsheet takes for a formula."""
+    """nbgrader's table of grades, as CSV that any program reads rightly and no spreadsheet takes for a formula.
+
+    Its last column is new: the points that are still to be given by hand.
+    """
 
     COLUMNS = (
         "assignment",
@@ -170,6 +208,7 @@ class CsvExport(ExportPlugin):
         "late_submission_penalty",
         "score",
         "max_score",
+        "needs_marking",
     )
 
     def export(self, gradebook: Gradebook) -> None:
@@ -180,9 +219,11 @@ class CsvExport(ExportPlugin):
             table = csv.writer(file)
             table.writerow(self.COLUMNS)
             for assignment in gradebook.assignments:
+                marks = marks_of(gradebook, assignment.name)
                 for student in sorted(gradebook.students, key=self._name):
                     if self._wanted(self.assignment, assignment.name) and self._wanted(self.student, student.id):
-                        table.writerow(self._row(gradebook, assignment, student))
+                        unmarked = marks[student.id].unmarked if student.id in marks else 0.0
+                        table.writerow([*self._row(gradebook, assignment, student), unmarked])
 
     @staticmethod
     def _name(student: Any) -> tuple[str, str, str]:

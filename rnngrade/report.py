@@ -11,7 +11,7 @@ from rnngrade.exercise import Draw, Exercise, Graded, Mistake, Output
 from rnngrade.outcome import Outcome, agree, alike, call, magnitude, plain, wrong_elements
 from rnngrade.solutions import wrong_function
 
-__all__ = ["Caller", "Report", "grade", "no_function", "summary"]
+__all__ = ["Caller", "Report", "counted", "grade", "no_function", "summary"]
 
 Caller = Callable[[Any, dict[str, Any], Sequence[Output]], Outcome]
 """Calls a function with arguments, and says what came of it: here, or in another process."""
@@ -102,7 +102,15 @@ def summary(exercise: Exercise, points: Mapping[str, float]) -> str:
     """A table of the points earned, function by function, and their sum."""
     rows = [(graded.name, points.get(graded.name, 0.0), graded.points) for graded in exercise]
     lines = [f"{name:>20}: {earned:g} of {most:g}" for name, earned, most in rows]
-    return "\n".join([*lines, f"{'total':>20}: {sum(points.values()):g} of {exercise.points:g} points"])
+    total = counted(sum(points.values()), exercise.points, exercise.by_hand)
+    return "\n".join([*lines, f"{'total':>20}: {total}"])
+
+
+def counted(earned: float, most: float, by_hand: float) -> str:
+    """What the checks give, such as “3 of 5 points”; where a person marks too, what comes from whom."""
+    if not by_hand:
+        return f"{earned:g} of {most:g} points"
+    return f"{earned:g} of {most:g} automatic points; {by_hand:g} more {'is' if by_hand == 1 else 'are'} marked by hand"
 
 
 def _case(graded: Graded, draw: Draw, function: Any, caller: Caller) -> _Case:

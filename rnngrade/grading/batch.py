@@ -9,7 +9,7 @@ import secrets
 import shutil
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,9 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from tqdm import tqdm
 
 from rnngrade.grading import intake
-from rnngrade.grading.gradebook import Book
-from rnngrade.grading.job import Assignment, Job, Result, Settings
+from rnngrade.grading.cells import grade_id, is_by_hand
+from rnngrade.grading.gradebook import Book, Marks
+from rnngrade.grading.job import STATUSES, Assignment, Job, Result, Settings
 from rnngrade.grading.workers import Died, Unfit, Workers, as_graded
 from rnngrade.sandbox.box import NoSandbox
 from rnngrade.shown import printable, safe
@@ -44,6 +45,27 @@ class Row:
     reason: str
     fingerprint: str = ""
     run: str = ""
+    unmarked: float = 0.0
+
+    @property
+    def is_odd(self) -> bool:
+        """A person should see what happened; to mark by hand what is there to be marked is no such thing."""
+        return self.status not in ("graded", "needs marking")
+
+    def now(self, marks: Marks | None) -> "Row":
+        """The row with what the gradebook says by now: marks given by hand, and those that are still to be given."""
+        if marks is None:
+            return self
+        worse = STATUSES.index(marks.status) > STATUSES.index(self.status)
+        reasons = [*marks.reasons, self.reason] if worse else [self.reason, *marks.reasons]
+        return replace(
+            self,
+            status=marks.status if worse else self.status,
+            score=marks.score,
+            most=marks.most,
+            reason="; ".join(filter(None, reasons)),
+            unmarked=marks.unmarked,
+        )
 
 
 class Batch:
@@ -66,6 +88,7 @@ class Batch:
         self.assignment: Assignment = book.assignment(assignment, self._path(course.release_directory, "."))
         self.folder.mkdir(parents=True, exist_ok=True)
         self.journal = _Journal(self.folder / "journal.jsonl")
+        self.marks: dict[str, Marks] = book.marks(assignment)
         self.key = course_key(course)
 
     def students(self) -> list[str]:
@@ -103,7 +126,7 @@ class Batch:
                 row = self.journal.rows.get(student)
                 same = row is not None and row.fingerprint == job.fingerprint
                 if row is not None and same and (row.run == run or not force):
-                    left.append(row)
+                    left.append(self._now(row))
                     continue
                 pending[student] = job
                 yield student, job.to_json
@@ -123,7 +146,7 @@ class Batch:
                 result.died = True
             row.fingerprint, row.run = "" if result.died else job.fingerprint, run
             self.journal.add(row)
-            yield row
+            yield self._now(row)
         yield from _drained(left)
         self.journal.end()
 
@@ -132,11 +155,14 @@ class Batch:
         path = self.folder / "status.csv"
         with open(path.with_suffix(".new"), "w", encoding="utf-8", newline="") as file:
             table = csv.writer(file)
-            table.writerow(["student_id", "status", "score", "max_score", "reason"])
-            for row in sorted(self.journal.rows.values(), key=lambda row: row.student):
-                table.writerow([safe(row.student), row.status, row.score, row.most, safe(row.reason)])
+            table.writerow(["student_id", "status", "score", "max_score", "needs_marking", "reason"])
+            for row in map(self._now, sorted(self.journal.rows.values(), key=lambda row: row.student)):
+                table.writerow([safe(row.student), row.status, row.score, row.most, row.unmarked, safe(row.reason)])
         path.with_suffix(".new").replace(path)
         return path
+
+    def _now(self, row: Row) -> Row:
+        return row.now(self.marks.get(row.student))
 
     def _path(self, step: str, student: str) -> Path:
         return Path(self.course.format_path(step, student, self.name))
@@ -174,10 +200,22 @@ class Batch:
         source = self._path(self.course.submitted_directory, job.student)
         if (source / "timestamp.txt").is_file():
             _write(made / "timestamp.txt", (source / "timestamp.txt").read_bytes())
-        score, most = self.book.record(self.name, result, self._timestamp(source, result), self.penalties)
+        same = self._same_answers(job.student, result)
+        marks = self.book.record(self.name, result, self._timestamp(source, result), self.penalties, same)
+        self.marks[job.student] = marks
         self._replace(job.student, made)
         reason = "; ".join(dict.fromkeys(map(printable, result.reasons)))
-        return Row(job.student, result.status, score, most, reason)
+        return Row(job.student, result.status, marks.score, marks.most, reason)
+
+    def _same_answers(self, student: str, result: Result) -> dict[str, set[str]]:
+        """For each notebook, the answers to be marked by hand that are what they were when it was graded last."""
+        folder, same = self._path(self.course.autograded_directory, student), {}
+        for name, notebook in result.notebooks.items():
+            with contextlib.suppress(OSError, ValueError):
+                old = _by_hand(nbformat.read(folder / f"{name}.ipynb", as_version=4))
+                new = _by_hand(nbformat.from_dict(notebook))
+                same[name] = {cell for cell, source in new.items() if old.get(cell) == source}
+        return same
 
     def _timestamp(self, source: Path, result: Result) -> Any:
         try:
@@ -204,6 +242,10 @@ class Batch:
             made.rename(place)
         else:
             shutil.rmtree(made)
+
+
+def _by_hand(notebook: nbformat.NotebookNode) -> dict[str, str]:
+    return {grade_id(cell): cell.source for cell in notebook.cells if is_by_hand(cell)}
 
 
 def _drained(rows: list[Row]) -> Iterator[Row]:
@@ -307,7 +349,7 @@ def progress(rows: Iterator[Row], total: int) -> Iterator[Row]:
     troubled = 0
     with tqdm(total=total, unit="student", dynamic_ncols=True) as bar:
         for row in rows:
-            troubled += row.status != "graded"
+            troubled += row.is_odd
             bar.set_postfix_str(f"{troubled} to look at", refresh=False)
             bar.update()
             yield row

@@ -2,7 +2,7 @@
 
 from nbformat import NotebookNode
 
-__all__ = ["grade_id", "is_examined", "is_graded", "is_locked", "is_solution"]
+__all__ = ["grade_id", "is_by_hand", "is_examined", "is_graded", "is_locked", "is_solution"]
 
 
 def _says(cell: NotebookNode, key: str) -> bool:
@@ -33,3 +33,8 @@ def is_locked(cell: NotebookNode) -> bool:
 def is_examined(cell: NotebookNode) -> bool:
     """Its points are given by what it does when it runs."""
     return is_graded(cell) and not is_solution(cell) and cell.cell_type == "code"
+
+
+def is_by_hand(cell: NotebookNode) -> bool:
+    """Its points are given by a person who reads it."""
+    return is_graded(cell) and not is_examined(cell)

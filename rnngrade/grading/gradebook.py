@@ -2,12 +2,14 @@
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Set
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import nbformat
-from nbgrader.api import Gradebook, MissingEntry
+from nbgrader.api import Assignment as Assigned
+from nbgrader.api import BaseCell, Grade, Gradebook, MissingEntry, SubmittedAssignment, SubmittedNotebook
 from nbgrader.preprocessors import AssignLatePenalties
 from nbgrader.utils import determine_grade
 from sqlalchemy import text
@@ -16,9 +18,36 @@ from sqlalchemy.exc import OperationalError
 from rnngrade.grading.cells import grade_id, is_graded
 from rnngrade.grading.job import Assignment, Released, Result
 
-__all__ = ["Book", "NotReleased", "patiently"]
+__all__ = ["Book", "Marks", "NotReleased", "marks_of", "patiently"]
 
 _T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class Marks:
+    """What a submission has by now, from the checks and by hand.
+
+    Attributes:
+        score: points, late penalty taken off.
+        most: the most that there are.
+        unmarked: those of them that are still to be given by hand.
+        kept: marks by hand that were given to an earlier answer.
+    """
+
+    score: float
+    most: float
+    unmarked: float
+    kept: tuple[str, ...]
+
+    @property
+    def status(self) -> str:
+        """One of STATUSES."""
+        return "needs review" if self.kept else "needs marking" if self.unmarked else "graded"
+
+    @property
+    def reasons(self) -> list[str]:
+        """Why it is that."""
+        return [*self.kept, *([f"{self.unmarked:g} points to be marked by hand"] if self.unmarked else [])]
 
 
 class NotReleased(LookupError):
@@ -86,12 +115,27 @@ class Book:
             notebooks[notebook.name] = Released(nbformat.read(path, as_version=4), dict(sorted(tests.items())))
         return Assignment(name, dict(sorted(notebooks.items())))
 
-    def record(self, assignment: str, result: Result, timestamp: Any, penalties: AssignLatePenalties) -> "Score":
-        """Write one student's result, all of it or nothing; what it comes to."""
+    def marks(self, assignment: str) -> dict[str, Marks]:
+        """What each student has in this assignment; marks given by hand since it was graded are among them."""
+        return patiently(lambda: marks_of(self._gradebook, assignment), self._say)
 
-        def write() -> Score:
+    def record(
+        self,
+        assignment: str,
+        result: Result,
+        timestamp: Any,
+        penalties: AssignLatePenalties,
+        same: Mapping[str, Set[str]],
+    ) -> Marks:
+        """Write one student's result, all of it or nothing; what it comes to.
+
+        Marks given by hand stay. They are kept under review, unless `same`, notebook by notebook, names the cell as
+        an answer that has not changed.
+        """
+
+        def write() -> Marks:
             with self._transaction():
-                return self._record(assignment, result, timestamp, penalties)
+                return self._record(assignment, result, timestamp, penalties, same)
 
         return patiently(write, self._say)
 
@@ -112,12 +156,18 @@ class Book:
         finally:
             session.commit = commit
 
-    def _record(self, assignment: str, result: Result, timestamp: Any, penalties: AssignLatePenalties) -> "Score":
+    def _record(
+        self,
+        assignment: str,
+        result: Result,
+        timestamp: Any,
+        penalties: AssignLatePenalties,
+        same: Mapping[str, Set[str]],
+    ) -> Marks:
         book = self._gradebook
         book.update_or_create_student(result.student)
         with book.db.no_autoflush:  # nbgrader links a submission before it adds it; SQLAlchemy would warn of that
             submission = book.update_or_create_submission(assignment, result.student, timestamp=timestamp)
-        kept = []
         for notebook in submission.notebooks:
             cells = {}
             if notebook.name in result.notebooks:
@@ -125,9 +175,10 @@ class Book:
                 cells = {grade_id(cell): cell for cell in made.cells if grade_id(cell)}
             for grade in notebook.grades:
                 grade.auto_score = self._auto_score(cells.get(grade.name), result)
-                manual = grade.manual_score is not None
-                grade.needs_manual_grade = manual or grade.auto_score is None
-                kept += [f"{grade.name}: the manual mark of {grade.manual_score:g} was kept"] if manual else []
+                if grade.manual_score is None:
+                    grade.needs_manual_grade = grade.auto_score is None
+                elif grade.name not in same.get(notebook.name, ()):
+                    grade.needs_manual_grade = True
             for comment in notebook.comments:
                 untouched = comment.name in result.untouched.get(notebook.name, [])
                 comment.auto_comment = "No response." if untouched or not cells else None
@@ -135,13 +186,9 @@ class Book:
         book.db.expire_all()
         for notebook in submission.notebooks:
             notebook.late_submission_penalty = _penalty(submission, notebook, penalties)
-        for reason in kept:
-            result.lower_to("needs review", reason)
-        if any(notebook.needs_manual_grade for notebook in submission.notebooks) and not kept:
-            result.lower_to("needs review", "to be marked by hand")
         book.db.flush()
         book.db.expire_all()
-        return submission.score - (submission.late_submission_penalty or 0.0), submission.max_score
+        return marks_of(book, assignment, result.student)[result.student]
 
     @staticmethod
     def _auto_score(cell: nbformat.NotebookNode | None, result: Result) -> float | None:
@@ -152,8 +199,31 @@ class Book:
         return score
 
 
-Score = tuple[float, float]
-"""The points of a submission, late penalty taken off, and the most that there are."""
+def marks_of(gradebook: Gradebook, assignment: str, student: str | None = None) -> dict[str, Marks]:
+    """What each student, or this one, has in an assignment, by one query for all of them."""
+    about = (SubmittedAssignment.student_id, SubmittedNotebook.id, SubmittedNotebook.late_submission_penalty)
+    mark = (BaseCell.name, Grade.score, Grade.max_score, Grade.auto_score, Grade.manual_score, Grade.needs_manual_grade)
+    wanted = (
+        gradebook.db.query(*about, *mark)
+        .select_from(Grade)
+        .join(BaseCell, Grade.cell_id == BaseCell.id)
+        .join(SubmittedNotebook, Grade.notebook_id == SubmittedNotebook.id)
+        .join(SubmittedAssignment, SubmittedNotebook.assignment_id == SubmittedAssignment.id)
+        .join(Assigned, SubmittedAssignment.assignment_id == Assigned.id)
+        .filter(Assigned.name == assignment, Assigned.course_id == gradebook.course_id)
+    )
+    if student is not None:
+        wanted = wanted.filter(SubmittedAssignment.student_id == student)
+    found: dict[str, Marks] = {}
+    penalties: set[str] = set()
+    for who, notebook, penalty, cell, score, most, auto, manual, waits in wanted:
+        old = found.get(who, Marks(0.0, 0.0, 0.0, ()))
+        late = 0.0 if notebook in penalties else penalty or 0.0
+        penalties.add(notebook)
+        kept = (f"{cell}: the manual mark of {manual:g} was kept",) if waits and manual is not None else ()
+        unmarked = most if auto is None and manual is None else 0.0
+        found[who] = Marks(old.score + score - late, old.most + most, old.unmarked + unmarked, (*old.kept, *kept))
+    return found
 
 
 def _penalty(submission: Any, notebook: Any, penalties: AssignLatePenalties) -> float | None:

@@ -16,7 +16,7 @@ from rnngrade.sandbox.limits import Limits
 
 __all__ = ["STATUSES", "Assignment", "Job", "Released", "Result", "Settings", "code_digest"]
 
-STATUSES = ("graded", "partly graded", "needs review", "ungradable")
+STATUSES = ("graded", "needs marking", "partly graded", "needs review", "ungradable")
 """From the best to the worst."""
 
 
@@ -137,7 +137,7 @@ class Result:
         status: one of STATUSES.
         reasons: why, in plain words; the first is the most important.
         notebooks: the notebooks as they ran, by name.
-        untouched: for each of them the answers that are still the released stub.
+        untouched: for each of them the answers that are still the released stub, or empty.
         died: whoever graded it died of it, so that nobody knows what it is worth.
     """
 

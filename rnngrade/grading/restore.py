@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from nbformat import NotebookNode
 from nbformat.v4 import new_notebook, new_raw_cell
 
-from rnngrade.grading.cells import grade_id, is_locked, is_solution
+from rnngrade.grading.cells import grade_id, is_by_hand, is_locked, is_solution
 
 __all__ = ["Restored", "restore"]
 
@@ -19,7 +19,7 @@ class Restored:
 
     Attributes:
         notebook: all cells of the release in its order; answers, and cells that the student added, in their places.
-        untouched: answers that are still the released stub.
+        untouched: answers that are still the released stub, or empty.
         notes: what had to be mended.
         doubts: what a person should look at, since an answer may have been missed.
     """
@@ -62,6 +62,7 @@ def restore(submitted: NotebookNode, released: NotebookNode, tests: Mapping[str,
 
     cells = list(free.get("", []))
     untouched: set[str] = set()
+    before = ""
     for name, original in wanted.items():
         cell = copy.deepcopy(original)
         source, checksum = tests.get(name, (original.source, ""))
@@ -75,13 +76,18 @@ def restore(submitted: NotebookNode, released: NotebookNode, tests: Mapping[str,
         else:
             changed = _changed(answer, original)
             if is_solution(original):
-                cell.source = answer.source
+                cell.source = answer.source if answer.source.strip() else original.source
                 changed = [what for what in changed if what != "text"]
             if changed:
                 notes.append(f"{name} was restored (its {' and '.join(changed)} had been changed)")
         if is_solution(original) and cell.source.strip() == original.source.strip():
+            cell.source = original.source  # nbgrader, too, is to see that nothing was written
             untouched.add(name)
+            beside = [*free.get(before, []), *free.get(name, [])]
+            if is_by_hand(original) and any(own.source.strip() for own in beside):
+                doubts.append(f"{name} is empty, and there are cells of the student's own beside it")
         cells += [cell, *free.get(name, [])]
+        before = name
     _number(cells)
     made = new_notebook(cells=cells, metadata=copy.deepcopy(released.metadata))
     return Restored(made, untouched, notes, doubts)

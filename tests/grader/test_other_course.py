@@ -6,6 +6,7 @@ import nbformat
 import pytest
 from bs4 import BeautifulSoup
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from nbgrader.api import Gradebook
 
 from rnngrade.sandbox.box import why_no_sandbox
 from tests.grader.course import Course
@@ -74,7 +75,8 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Course:
     course = Course.bare(folder, "squares")
     course.configure(
         "c = get_config()\n"
-        "c.GenerateFeedback.preprocessors = ['nbgrader.preprocessors.GetGrades', 'rnngrade.plugins.HideTests']"
+        "c.GenerateFeedback.preprocessors = ['nbgrader.preprocessors.GetGrades', 'rnngrade.plugins.NeedsMarking', "
+        "'rnngrade.plugins.HideTests']"
     )
     made = folder / "source" / "squares" / "squares.ipynb"
     made.parent.mkdir(parents=True)
@@ -103,7 +105,7 @@ def test_scores(course: Course, student: str) -> None:
 
 def test_rows(course: Course) -> None:
     rows = course.rows()
-    assert (rows["right"].status, rows["right"].reason) == ("needs review", "to be marked by hand")
+    assert (rows["right"].status, rows["right"].reason) == ("needs marking", "4 points to be marked by hand")
     assert (rows["kills"].status, "test-square: the kernel died" in rows["kills"].reason) == ("partly graded", True)
     assert "test-bonus: a score of nan is none of 0 to 2" in rows["false-score"].reason
     assert "test-bonus: a score of 1000 is none of 0 to 2" in rows["too-much"].reason
@@ -124,6 +126,7 @@ def test_hidden_tests_are_run_and_stay_hidden(course: Course) -> None:
         assert "square(2) == 4" in shown
         assert "HIDDEN TESTS" not in shown
         assert "square(7)" not in shown
+        assert ("Needs marking: 4 points are given by hand." in shown) == (student == "right")
     assert "AssertionError" in feedback(course, "passes-visible")
 
 
@@ -132,7 +135,15 @@ def test_the_same_through_nbgrader_itself(course: Course, tmp_path: Path) -> Non
         "c.Autograde.sanitize_preprocessors = ['rnngrade.plugins.Restore']\n"
         "c.Autograde.autograde_preprocessors = ['rnngrade.plugins.Execute', 'nbgrader.preprocessors.SaveAutoGrades']"
     )
+    with Gradebook(f"sqlite:///{course.folder}/gradebook.db") as book:  # as the formgrader writes it
+        grade = book.find_grade("essay", "squares", "squares", "right")
+        grade.manual_score, grade.needs_manual_grade = 3, False
+        book.db.commit()
     course.nbgrader("autograde", "squares", "--force")
+    with Gradebook(f"sqlite:///{course.folder}/gradebook.db") as book:
+        right, wrong = (book.find_grade("essay", "squares", "squares", student) for student in ("right", "wrong"))
+        assert (right.auto_score, right.manual_score, right.needs_manual_grade) == (None, 3, True)
+        assert (wrong.auto_score, wrong.manual_score, wrong.needs_manual_grade) == (0, None, False)
     for student, (tests, bonus) in SCORES.items():
         scores = course.scores(student)
         assert (scores["test_square"], scores["test_bonus"]) == (tests, bonus)
