@@ -14,8 +14,8 @@
 # # Exercise 0: tools
 #
 # You write the tools with which every network of this course is built and tested: sequences in one array, letters as
-# numbers, and a check that finds the wrong line in a gradient. Five functions, 20 points. At the end they look for a
-# mistake that somebody else has made. NumPy is all you need.
+# numbers, and a check that finds the wrong line in a gradient. Five functions, 20 points, and an open task for 2 more.
+# At the end they look for a mistake that somebody else has made. NumPy is all you need.
 #
 # **Notation**, as in chapter 0. $T$ time steps, $B$ sequences side by side, $D$ numbers per step, $K$ classes. Time comes
 # first: a batch of sequences is an array `xs` of shape $(T, B, D)$, and `xs[t]` is what all sequences show at step $t$.
@@ -276,6 +276,42 @@ except NotImplementedError:
     print("Come back when the functions above are written.")
 except Exception as error:
     print(f"Not yet: {type(error).__name__}: {error}. The checks above tell which function is not right.")
+
+# %% [markdown] nbgrader={"grade": false, "grade_id": "about-open-task", "locked": true, "schema_version": 3, "solution": false, "task": false}
+# ## Open task: a better difference (2 points, marked by hand)
+#
+# A central difference is even in $\varepsilon$: $D(\varepsilon) = g + a\,\varepsilon^2 + b\,\varepsilon^4 + \dots$
+# Combine $D(\varepsilon)$ and $D(2\varepsilon)$, two calls of your `numerical_gradient`, so that $g$ stays and the term
+# with $\varepsilon^2$ drops out. Derive the two weights. With which power of $\varepsilon$ does the error of the
+# combination begin?
+#
+# Then measure. For a function whose gradient you know, such as $\sum_i \tanh \theta_i$ at a random $\theta$, take the
+# relative error of both formulas for $\varepsilon = 10^{-1}, 10^{-2}, \dots, 10^{-7}$. Which step is best for which,
+# and why do the two differ?
+#
+# Write the answer into the cell below; code goes into cells of your own above it.
+
+# %% [markdown] nbgrader={"grade": true, "grade_id": "open-task", "locked": false, "points": 2, "schema_version": 3, "solution": true, "task": false}
+# *Weights.* We want $\alpha D(\varepsilon) + \beta D(2\varepsilon)$ with $\alpha + \beta = 1$, so that $g$ stays, and
+# $\alpha + 4\beta = 0$, so that $\varepsilon^2$ drops out: $\alpha = \tfrac43$, $\beta = -\tfrac13$. With
+# $\varepsilon^4$ there remains $\tfrac43 b - \tfrac{16}3 b = -4b$. The error begins with $\varepsilon^4$. (This is
+# Richardson's extrapolation.)
+#
+# *Measured* in float64: the central difference is best near $10^{-5}$ or $10^{-6}$, with an error of some $10^{-11}$;
+# the combination near $10^{-3}$ or $10^{-4}$, with an error of some $10^{-13}$. Powers of ten are a coarse grid: a
+# neighbour of these is right as well, if the table shows it.
+#
+# *Why.* The error has two parts. Rounding makes it grow as $u / \varepsilon$, with $u \approx 10^{-16}$, in both
+# formulas alike; Taylor's makes it shrink as $\varepsilon^2$ or as $\varepsilon^4$. They meet at $\varepsilon \approx
+# u^{1/3}$ and at $\varepsilon \approx u^{1/5}$, with errors near $u^{2/3}$ and $u^{4/5}$. A formula whose own error is
+# small can afford a step at which rounding matters less.
+#
+# **Marking**
+#
+# - ½ point: both weights, derived from the two conditions.
+# - ½ point: the order, four.
+# - ½ point: a table or a plot of both errors over all seven steps, in float64.
+# - ½ point: rounding against Taylor's error, and that they meet at another step.
 
 # %% [markdown] nbgrader={"grade": false, "grade_id": "about-summary", "locked": true, "schema_version": 3, "solution": false, "task": false}
 # ## Where you stand

@@ -14,8 +14,8 @@
 # # Exercise 1: sequences, baselines and windows
 #
 # You write the tools with which every forecast of this course is judged: a baseline, a measure, windows and targets, a
-# split that does not leak, and a linear model that forecasts step by step. Six functions, 20 points. At the end they
-# forecast two years of airline passengers. NumPy is all you need.
+# split that does not leak, and a linear model that forecasts step by step. Six functions, 20 points, and an open task
+# for 2 more. At the end they forecast two years of airline passengers. NumPy is all you need.
 #
 # **Notation**, as in chapter 1. A *series* is an array of shape $(T,)$, one number per time step, the oldest first. A
 # *window* is $p$ values in a row, again the oldest first. $B$ windows, one below another, are an array $(B, p)$; where a
@@ -298,6 +298,42 @@ except NotImplementedError:
     print("Come back when the functions above are written.")
 except Exception as error:
     print(f"Not yet: {type(error).__name__}: {error}. The checks above tell which function is not right.")
+
+# %% [markdown] nbgrader={"grade": false, "grade_id": "about-open-task", "locked": true, "schema_version": 3, "solution": false, "task": false}
+# ## Open task: from any other month (2 points, marked by hand)
+#
+# The cell above forecasts from one origin, the end of 1958. Would the autoregression have won from another one? Design
+# an experiment that answers this with the twelve years there are: from which origins, what is fitted anew at each,
+# against which opponents, what is reported. One opponent should know that the numbers grow.
+#
+# Carry it out with your functions. In how many of your origins does the autoregression win, and how many independent
+# results are there among them?
+#
+# Write the answer into the cell below; code goes into cells of your own above it.
+
+# %% [markdown] nbgrader={"grade": true, "grade_id": "open-task", "locked": false, "points": 2, "schema_version": 3, "solution": true, "task": false}
+# *Design.* Rolling origins, such as each month from 60 (the end of 1953) to 120. At each origin $o$ only `logs[:o]` is
+# used: the weights are fitted anew, and the scale of the MASE is that of `passengers[:o]`. Forecast 24 months.
+# Opponents: `seasonal_naive`, and the same with growth: the last season times the ratio of the last twelve months' sum
+# to that of the twelve before, once for the first year and twice for the second. Report how often each wins, and the
+# distribution of the MASE, not its mean alone.
+#
+# *Result* for these 61 origins. The autoregression beats the seasonal naive forecast at every one of them: its MASE
+# lies between about 0.4 and 1.7, and is 0.9 on average, against 1.2 to 2.9 and 2.0. The opponent that grows is far
+# stronger, 1.1 on average, and wins at about a quarter of the origins. At the end of 1958, where the cell above stands,
+# the autoregression beats it too.
+#
+# *How independent?* Neighbouring origins share 23 of their 24 months, and most of what they were fitted to. The months
+# after the first origin, 84 of them, hold three stretches of 24 that do not overlap. So this is about three results and
+# not 61, all from one series: enough to say that the end of 1958 was no lucky draw, too little for a statement on other
+# series.
+#
+# **Marking**
+#
+# - ½ point: nothing after an origin is used at it, neither for the weights nor for the scale.
+# - ½ point: an opponent that grows, beside the seasonal naive forecast.
+# - ½ point: carried out; the share of wins and the spread are reported.
+# - ½ point: the origins overlap, and there are only a few independent ones (any count from 2 to 7 with its reason).
 
 # %% [markdown] nbgrader={"grade": false, "grade_id": "about-summary", "locked": true, "schema_version": 3, "solution": false, "task": false}
 # ## Where you stand

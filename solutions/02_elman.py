@@ -14,7 +14,8 @@
 # # Exercise 2: a network with memory
 #
 # You write the networks of chapter 2 with your own hands: one step of Elman's network, the loop over a sequence, the
-# readout, Jordan's variant, and a network that listens to itself. Six functions, 20 points. NumPy is all you need.
+# readout, Jordan's variant, and a network that listens to itself. Six functions, 20 points, and an open task for 2
+# more. NumPy is all you need.
 #
 # **Notation.** $T$ time steps, $B$ sequences side by side, $D$ inputs, $H$ hidden units, $K$ outputs. Time comes first:
 # a batch of sequences is an array `xs` of shape $(T, B, D)$, so `xs[t]` is what all sequences show at step $t$. Vectors
@@ -215,6 +216,38 @@ def generate(x, h0, W, U, b, V, c, steps):
 
 # %% nbgrader={"grade": true, "grade_id": "check-generate", "locked": true, "points": 4, "schema_version": 3, "solution": false, "task": false}
 check.generate(generate)
+
+# %% [markdown] nbgrader={"grade": false, "grade_id": "about-open-task", "locked": true, "schema_version": 3, "solution": false, "task": false}
+# ## Open task: does it fall silent? (2 points, marked by hand)
+#
+# Let `generate` run with $b = 0$ and $c = 0$. Do its predictions die out, or go on for ever? Predict it before you run
+# anything. Near zero tanh is nearly the identity: show that then one step multiplies the state by one matrix, made of
+# $U$, $V$ and $W$, and say how to read off that matrix whether small states die out.
+#
+# Then draw random networks ($D = 2$, $H = 10$), scale $U$ and $V$ by the same number so that some lie on either side of
+# your border, and let each run for 500 steps. Where does the prediction hold, and where is it unsure?
+#
+# Write the answer into the cell below; code goes into cells of your own above it.
+
+# %% [markdown] nbgrader={"grade": true, "grade_id": "open-task", "locked": false, "points": 2, "schema_version": 3, "solution": true, "task": false}
+# *Predicted.* From the second step on, $x_t = y_{t-1} = h_{t-1} V$. So $h_t = \tanh(h_{t-1} V W + h_{t-1} U) \approx
+# h_{t-1} M$ with $M = U + VW$, which is $(H, H)$. After $k$ steps a small state has become $h M^k$. It dies out if the
+# spectral radius $\rho(M)$, the largest modulus of an eigenvalue, is below 1, and leaves zero if it is above 1. The
+# first input $x$ only moves the start. Scaling $U$ and $V$ by $g$ scales $M$, and with it $\rho(M)$, by $g$.
+#
+# *Measured.* Forty networks for each radius, 500 steps: at 0.95 and below all predictions of the last 50 steps were
+# smaller than $10^{-9}$. At 1.05 and above none died out: each network still said numbers above 0.01.
+#
+# *Unsure* near 1: at $\rho = 0.99$ a state still has $0.99^{500} \approx 0.7\,\%$ of its length after 500 steps, and
+# just above 1 what goes on is small. And the prediction is one about small states: it says that zero is left, not where
+# the network goes. There it comes to rest, swings, or wanders about; tanh keeps it bounded.
+#
+# **Marking**
+#
+# - ½ point: $M = U + VW$, with the product in the right order.
+# - ½ point: the spectral radius against 1 (not a norm, not the largest real eigenvalue).
+# - ½ point: ten networks or more, with radii on both sides.
+# - ½ point: unsure close to 1, where 500 steps are too few; or that above 1 only the leaving of zero is predicted.
 
 # %% [markdown] nbgrader={"grade": false, "grade_id": "about-summary", "locked": true, "schema_version": 3, "solution": false, "task": false}
 # ## Where you stand

@@ -14,7 +14,8 @@
 # # Exercise 3: backpropagation through time
 #
 # You write the backward pass of Elman's network, piece by piece: the loss, one step, the whole sequence, the readout,
-# and the loop that learns. Five functions, 22 points. At the end the first four train a network. NumPy is all you need.
+# and the loop that learns. Five functions, 22 points, and an open task for 2 more. At the end the first four train a
+# network. NumPy is all you need.
 #
 # **Notation**, as in chapter 3. $T$ steps, $B$ sequences, $D$ inputs, $H$ hidden units, $K$ outputs; arrays are
 # time-major, `xs` is $(T, B, D)$; vectors are rows. The network is
@@ -260,6 +261,41 @@ except NotImplementedError:
     print("Come back when the functions above are written.")
 except Exception as error:
     print(f"Not yet: {type(error).__name__}: {error}. The checks above tell which function is not right.")
+
+# %% [markdown] nbgrader={"grade": false, "grade_id": "about-open-task", "locked": true, "schema_version": 3, "solution": false, "task": false}
+# ## Open task: ten thousand steps, two hundred states (2 points, marked by hand)
+#
+# Your `bptt` wants all the states `hs`. For a sequence of $T = 10{,}000$ steps they may not fit into memory. So keep
+# only every $m$-th state on the way forward, and cut the way back into segments of $m$ steps. When a segment's turn
+# comes, its states are computed again from the one that was kept.
+#
+# Show how `bptt`, called once per segment, gives the exact gradients of the whole sequence: in which order, what is
+# `dh_last` each time, what happens to the results? Test it on random arrays against a single call. How many states are
+# in memory at the same time, which $m$ makes that smallest, and what does it cost?
+#
+# Write the answer into the cell below; code goes into cells of your own above it.
+
+# %% [markdown] nbgrader={"grade": true, "grade_id": "open-task", "locked": false, "points": 2, "schema_version": 3, "solution": true, "task": false}
+# *Gradients.* From the last segment to the first. `dh_last` is the one that was given for the last segment, and for
+# each other one the `dh0` that the segment after it has returned: what arrives at its last state from later steps. `h0`
+# is the state that was kept before the segment. `dW`, `dU` and `db` of all segments are added up, the `dxs` are laid
+# end to end in the order of time, and `dh0` is that of the first segment. On random arrays in float64 the two ways
+# differ by rounding alone, some $10^{-15}$ of the size of the gradients. No gradient is cut off: this is not
+# truncation.
+#
+# *Memory.* $T/m$ states that are kept, and the $m$ of the segment at work: $T/m + m$. The derivative $1 - T/m^2$ is
+# zero at $m = \sqrt T$. For $T = 10{,}000$ this is $m = 100$, and $200$ states in place of $10{,}000$.
+#
+# *Cost.* Each step is run forward twice, once to find the kept states and once more in its segment (the last segment
+# can do without). The way back is as long as before. With a way back of about twice a way forward, a training step
+# takes about a third longer. The method is called gradient checkpointing.
+#
+# **Marking**
+#
+# - ½ point: last segment first, and `dh0` handed on as `dh_last`.
+# - ½ point: tested against one call, all five results, on more than one segment.
+# - ½ point: $T/m + m$, and $m = \sqrt T$ with its reason.
+# - ½ point: the cost: one more way forward.
 
 # %% [markdown] nbgrader={"grade": false, "grade_id": "about-summary", "locked": true, "schema_version": 3, "solution": false, "task": false}
 # ## Where you stand

@@ -15,7 +15,8 @@
 #
 # A series that is too long for one backward pass is cut into streams, the streams into chunks, and the way back ends
 # where a chunk begins. The state goes on. You write all of it: the cutting, the truncated backward pass, a window that
-# slides, and the loop that trains. Four functions, 20 points. At the end they learn a rhythm. NumPy is all you need.
+# slides, and the loop that trains. Four functions, 20 points, and an open task for 2 more. At the end they learn a
+# rhythm. NumPy is all you need.
 #
 # **Notation**, as in chapters 3 and 4. $T$ steps, $B$ sequences or streams side by side, $D$ inputs, $H$ hidden units;
 # arrays are time-major, `xs` is $(T, B, D)$; vectors are rows. The network is
@@ -291,6 +292,45 @@ except NotImplementedError:
     print("Come back when the functions above are written.")
 except Exception as error:
     print(f"Not yet: {type(error).__name__}: {error}. The checks above tell which function is not right.")
+
+# %% [markdown] nbgrader={"grade": false, "grade_id": "about-open-task", "locked": true, "schema_version": 3, "solution": false, "task": false}
+# ## Open task: where the cuts fall (2 points, marked by hand)
+#
+# The series above has a swing of 24 steps. Cut it into chunks of $k = 24$, and every cut falls at the same place of
+# that swing, in all streams. At how many different places do the cuts fall for other $k$? Find the formula for a swing
+# of $P$ steps, and test it with your `streams` on the series $s \bmod P$.
+#
+# Does it matter for what is learnt? Design an experiment that decides. Say what differs between the networks and what
+# is the same, what is measured and on which data, over how many seeds, and which outcome would convince you that it
+# matters, which that it does not. You need not carry it out.
+#
+# Write the answer into the cell below; code goes into cells of your own above it.
+
+# %% [markdown] nbgrader={"grade": true, "grade_id": "open-task", "locked": false, "points": 2, "schema_version": 3, "solution": true, "task": false}
+# *Places.* Cuts fall at the steps $nk$ of the series, and a stream begins at a multiple of $Nk$, which is a multiple of
+# $k$ too. The multiples of $k$ meet $P / \gcd(P, k)$ different places, if there are at least so many chunks. For $P =
+# 24$: one place for $k = 24$ and for $k = 12$ two, for $k = 20$ six, for $k = 23$ and $k = 25$ all 24. `set(xs[:,
+# 0].ravel())` of `streams(s % P, B, k)` shows them.
+#
+# *Experiment.* The lengths 23 and 25 enclose 24: nearly the same reach and the same number of updates, and if 24 is
+# worse than *both*, it is not the length. Better still, keep $k = 24$, and let the second network begin each epoch at a
+# random one of the first 24 steps, so that cuts move. The same: starts, learning rate (the best of a grid, for each),
+# number of updates. Measured: the error on a later stretch of the series that neither has seen, with fixed weights and
+# the state handed on, *for each place of the swing*. Ten seeds or so, in pairs that share their start.
+#
+# *Outcome.* It matters if, in nearly all pairs, the error of the fixed cuts is larger, above all at the places just
+# after the cut: their losses were never sent back over it. It does not if the differences change sign from seed to
+# seed. Then one says how large a difference could have been missed. We ran six starts of the last cell, with its own
+# learning rate only, on 23, 24 and 25 steps and on 24 with cuts that move: the errors on unseen values differed from
+# start to start by far more than from one cutting to the other, and 24 was not the worst. After all the state is handed
+# on over the cut; only the gradient knows of it.
+#
+# **Marking**
+#
+# - ½ point: $P / \gcd(P, k)$, with a test.
+# - ½ point: a comparison in which only the place of the cuts differs, or lengths on both sides of 24.
+# - ½ point: measured on unseen data, with several seeds, and the same trouble taken with the learning rate of both.
+# - ½ point: both outcomes are named beforehand.
 
 # %% [markdown] nbgrader={"grade": false, "grade_id": "about-summary", "locked": true, "schema_version": 3, "solution": false, "task": false}
 # ## Where you stand

@@ -14,8 +14,8 @@
 # # Exercise 5: gradients that vanish and explode
 #
 # You measure how a gradient shrinks or grows on its way back through time, and write the three tools that keep it in
-# bounds: a matrix scaled to a spectral radius, an orthogonal start, and clipping. Five functions, 19 points. At the end
-# they are put to work together. NumPy is all you need.
+# bounds: a matrix scaled to a spectral radius, an orthogonal start, and clipping. Five functions, 19 points, and an
+# open task for 2 more. At the end they are put to work together. NumPy is all you need.
 #
 # **Notation**, as in chapter 5. $T$ steps, $H$ hidden units. Vectors are rows. The network is Elman's,
 # $h_t = \tanh(x_t W + h_{t-1} U + b)$, and its step has the Jacobian
@@ -244,6 +244,40 @@ except NotImplementedError:
     print("Come back when the functions above are written.")
 except Exception as error:
     print(f"Not yet: {type(error).__name__}: {error}. The checks above tell which function is not right.")
+
+# %% [markdown] nbgrader={"grade": false, "grade_id": "about-open-task", "locked": true, "schema_version": 3, "solution": false, "task": false}
+# ## Open task: the mean of what was clipped (2 points, marked by hand)
+#
+# Clipping keeps the direction of a gradient. But training takes many, one for each batch. Does it keep the direction of
+# their *mean*? Find gradients of a few batches and a bound such that the mean of the clipped ones points against the
+# mean of the unclipped ones: their inner product is negative. Show it with your `clip_by_global_norm`. One weight is
+# enough.
+#
+# What do such gradients have in common? And name a condition, on the gradients or on the bound, under which it cannot
+# happen.
+#
+# Write the answer into the cell below; code goes into cells of your own above it.
+
+# %% [markdown] nbgrader={"grade": true, "grade_id": "open-task", "locked": false, "points": 2, "schema_version": 3, "solution": true, "task": false}
+# *Example.* One weight, three batches with the gradients $-3, 1, 1$, and the bound 1. The mean is $-\tfrac13$; clipped
+# they are $-1, 1, 1$, with the mean $+\tfrac13$. Descent along the clipped gradients goes uphill, on average over the
+# batches. (The other arrays of the function are zero.)
+#
+# *In common.* A rare large gradient on one side, and frequent small ones on the other. Clipping takes away the size of
+# the rare one, and what remains is a vote. With two gradients it cannot happen: the longer one stays the longer one, or
+# they become equally long.
+#
+# *Safe.* If the bound is not below the longest gradient, nothing is clipped. If all gradients are equally long, all are
+# multiplied by the same number. If all point into one half space, one weight with one sign for instance, then so do the
+# clipped ones. In practice one puts the bound above the usual lengths, so that only the exception is clipped, and looks
+# at how often that occurs. But if the exception is where the loss has something to say, such as a rare class, clipping
+# makes it quieter, and more batches do not help: it is a bias, no noise.
+#
+# **Marking**
+#
+# - 1 point: an example with the two means computed by the function.
+# - ½ point: few large ones against many small ones.
+# - ½ point: one condition that is right, with a reason.
 
 # %% [markdown] nbgrader={"grade": false, "grade_id": "about-summary", "locked": true, "schema_version": 3, "solution": false, "task": false}
 # ## Where you stand

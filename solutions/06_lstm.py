@@ -13,9 +13,9 @@
 # %% [markdown] nbgrader={"grade": false, "grade_id": "introduction", "locked": true, "schema_version": 3, "solution": false, "task": false}
 # # Exercise 6: long short-term memory
 #
-# You write the LSTM: what it costs, one step, a step with peepholes, one step back, and the whole way back through time.
-# Five functions, 21 points. At the end two of them train a network that keeps a sign in mind for forty steps. NumPy is all
-# you need.
+# You write the LSTM: what it costs, one step, a step with peepholes, one step back, and the whole way back through
+# time. Five functions, 21 points, and an open task for 2 more. At the end two of them train a network that keeps a sign
+# in mind for forty steps. NumPy is all you need.
 #
 # **Notation**, as in chapter 6. $T$ steps, $B$ sequences, $D$ inputs, $H$ units; arrays are time-major, `xs` is
 # $(T, B, D)$; vectors are rows. $\sigma(a) = 1/(1 + e^{-a})$ is the logistic function, $\odot$ multiplies element by
@@ -313,6 +313,42 @@ except NotImplementedError:
     print("Come back when the functions above are written.")
 except Exception as error:
     print(f"Not yet: {type(error).__name__}: {error}. The checks above tell which function is not right.")
+
+# %% [markdown] nbgrader={"grade": false, "grade_id": "about-open-task", "locked": true, "schema_version": 3, "solution": false, "task": false}
+# ## Open task: the way back through a peephole (2 points, marked by hand)
+#
+# Your `lstm_step_backward` belongs to the step without peepholes. Derive the one for `peephole_step`: from `dh` and
+# `dc`, as they arrive at $h_t$ and $c_t$, to $\mathrm da_i$, $\mathrm da_f$, $\mathrm da_g$, $\mathrm da_o$, $\mathrm
+# dc_{t-1}$ and the gradients of $p_i$, $p_f$ and $p_o$, where $a_i$, $a_f$, $a_o$ are what stands inside the gates
+# without the peephole. Type the formulas, and mark what is new.
+#
+# In which order must they be computed, and why? Test at least $\mathrm dc_{t-1}$ by central differences.
+#
+# Write the answer into the cell below; code goes into cells of your own above it.
+
+# %% [markdown] nbgrader={"grade": true, "grade_id": "open-task", "locked": false, "points": 2, "schema_version": 3, "solution": true, "task": false}
+# With $\odot$ left out, and sums over the $B$ sequences for the peepholes:
+#
+# $$\mathrm da_o = \mathrm dh \tanh(c_t)\, o\,(1 - o), \qquad
+# \mathrm dc \leftarrow \mathrm dc + \mathrm dh\, o\,(1 - \tanh^2 c_t) + \underline{p_o\, \mathrm da_o},$$
+#
+# $$\mathrm da_i = \mathrm dc\, g\, i\,(1 - i), \quad \mathrm da_f = \mathrm dc\, c_{t-1}\, f\,(1 - f), \quad \mathrm da_g = \mathrm dc\, i\,(1 - g^2),$$
+#
+# $$\mathrm dc_{t-1} = \mathrm dc\, f + \underline{p_i\, \mathrm da_i + p_f\, \mathrm da_f},$$
+#
+# $$\mathrm dp_i = \sum \mathrm da_i\, c_{t-1}, \qquad \mathrm dp_f = \sum \mathrm da_f\, c_{t-1}, \qquad \mathrm dp_o = \sum \mathrm da_o\, c_t .$$
+#
+# *New* is what is underlined, and the three sums. *Order:* $\mathrm da_o$ first, because the output gate has read the
+# new cell state, so that it is one more path from $c_t$ to the loss. Only when it is in $\mathrm dc$ can the others be
+# computed; $\mathrm dc_{t-1}$ comes last. Central differences with $\varepsilon = 10^{-6}$ in float64 agree to about
+# $10^{-8}$.
+#
+# **Marking**
+#
+# - ½ point: $p_o\,\mathrm da_o$ in $\mathrm dc$, and the order with its reason.
+# - ½ point: both new terms of $\mathrm dc_{t-1}$.
+# - ½ point: the gradients of the three peepholes, that of $p_o$ with the *new* cell state, summed over the batch.
+# - ½ point: a test by differences, with peepholes that are not zero.
 
 # %% [markdown] nbgrader={"grade": false, "grade_id": "about-summary", "locked": true, "schema_version": 3, "solution": false, "task": false}
 # ## Where you stand

@@ -14,8 +14,8 @@
 # # Exercise 7: the gated recurrent unit
 #
 # You write one step of the GRU, one step of the other GRU that shares its name, the way back through a step, and a step
-# with weights in the layout of another library. Four functions, 20 points. At the end the first and the third train a
-# network. NumPy is all you need.
+# with weights in the layout of another library. Four functions, 20 points, and an open task for 2 more. At the end the
+# first and the third train a network. NumPy is all you need.
 #
 # **Notation**, as in chapter 7. $B$ sequences, $D$ inputs, $H$ hidden units; vectors are rows, $\odot$ multiplies element
 # by element, $\sigma(a) = 1 / (1 + e^{-a})$. The weights of the three gates lie side by side in the order **r z n**: `W` is
@@ -272,6 +272,44 @@ except NotImplementedError:
     print("Come back when the functions above are written.")
 except Exception as error:
     print(f"Not yet: {type(error).__name__}: {error}. The checks above tell which function is not right.")
+
+# %% [markdown] nbgrader={"grade": false, "grade_id": "about-open-task", "locked": true, "schema_version": 3, "solution": false, "task": false}
+# ## Open task: ten million twins (2 points, marked by hand)
+#
+# Turn the sign of one unit of a GRU, so that its state is $-h_i$ at every step where it was $h_i$. Which numbers in
+# $W$, $U$, $b$ and $b_{hn}$ of `gru_step` have to change sign, so that all other units go on as before? Derive it,
+# block by block, and test it over several random steps. A readout $h V + c$ is to give the same outputs.
+#
+# How many GRUs with $H$ units compute the same as a given one, if the units may also change places? What does this say
+# of somebody who compares two trained networks weight by weight, or takes the mean of their weights?
+#
+# Write the answer into the cell below; code goes into cells of your own above it.
+
+# %% [markdown] nbgrader={"grade": true, "grade_id": "open-task", "locked": false, "points": 2, "schema_version": 3, "solution": true, "task": false}
+# *Signs.* Let $S$ be diagonal with $-1$ at the units to be turned and 1 elsewhere; the new state is $\tilde h = h S$.
+#
+# - The gates $r$ and $z$ must not change: $\tilde h \tilde U_r = h U_r$ with $\tilde U_r = S U_r$, likewise $\tilde U_z
+#   = S U_z$. So row $i$ of $U_r$ and $U_z$ turns its sign; $W_r$, $W_z$, $b_r$, $b_z$ stay.
+# - The candidate must turn: $\tilde n = n S$. Since tanh is odd, everything inside it has to turn: $\tilde W_n = W_n
+#   S$, $\tilde b_n = b_n S$, $\tilde b_{hn} = b_{hn} S$, and $\tilde U_n = S U_n S$. Column $i$ changes sign, in $U_n$
+#   also row $i$, and the number $(U_n)_{ii}$, being in both, stays.
+# - Then $h_{\text{new}} = (1 - z) \odot n + z \odot h$ turns as a whole, since $r$ and $z$ only multiply. In the
+#   readout $\tilde V = S V$: row $i$ turns.
+#
+# Over several random steps the states differ from $\pm h$ by rounding alone.
+#
+# *How many.* Each unit has two signs and the units have $H!$ orders: $2^H H!$ networks. For $H = 8$ these are $256
+# \cdot 40{,}320 = 10{,}321{,}920$. (An LSTM and Elman's network with tanh have as many.) Two trainings from different
+# starts may have found the same function and not have one weight in common. So a distance between weights says nothing,
+# and the mean of two good networks is as a rule a bad one. Compare what they compute, or bring the units into line
+# before.
+#
+# **Marking**
+#
+# - ½ point: rows of $U_r$ and $U_z$, and that the gates stay as they are.
+# - ½ point: the candidate: column of $W_n$, $b_n$, $b_{hn}$; row and column of $U_n$; row of $V$.
+# - ½ point: a test over several steps from a random state.
+# - ½ point: $2^H H!$, and a consequence.
 
 # %% [markdown] nbgrader={"grade": false, "grade_id": "about-summary", "locked": true, "schema_version": 3, "solution": false, "task": false}
 # ## Where you stand

@@ -13,9 +13,9 @@
 # %% [markdown] nbgrader={"grade": false, "grade_id": "introduction", "locked": true, "schema_version": 3, "solution": false, "task": false}
 # # Exercise 8: the zoo
 #
-# Most of the cells that people have invented can be written in ten minutes, if their equations are read with care. Here are
-# three that chapter 8 measures, one of them with its way back, and the arithmetic without which no two cells can be
-# compared. Five functions, 20 points. NumPy is all you need.
+# Most of the cells that people have invented can be written in ten minutes, if their equations are read with care. Here
+# are three that chapter 8 measures, one of them with its way back, and the arithmetic without which no two cells can be
+# compared. Five functions, 20 points, and an open task for 2 more. NumPy is all you need.
 #
 # **Notation**, as in chapter 8. $T$ steps, $B$ sequences, $D$ inputs, $H$ hidden units, $K$ outputs; arrays are
 # time-major, `xs` is $(T, B, D)$; vectors are rows. $\sigma(s) = 1 / (1 + e^{-s})$ is the logistic function and $\odot$
@@ -247,6 +247,54 @@ except NotImplementedError:
     print("Come back when fair_size is written.")
 except Exception as error:
     print(f"Not yet: {type(error).__name__}: {error}. The checks above tell which function is not right.")
+
+# %% [markdown] nbgrader={"grade": false, "grade_id": "about-open-task", "locked": true, "schema_version": 3, "solution": false, "task": false}
+# ## Open task: which of the differences was it? (2 points, marked by hand)
+#
+# Somebody writes: “An IndRNN with 64 units solves our task, Elman's network with 64 units does not. So it is the
+# independence of the units that helps.” Name all else that differs between the two. Then design the experiment that
+# could show whether the sentence is true.
+#
+# Draw up a table of the networks to be trained, in which neighbours differ in *one* thing, with the number of units of
+# each at equal parameters: as many as Elman's network with 64 units, with $D = 2$, $K = 1$. (Your `fair_size` does not
+# know the IndRNN; count its parameters yourself.) Say what is held fixed, what is tuned for each network, how many
+# seeds, and which outcome would make you believe the sentence.
+#
+# Write the answer into the cell below; code goes into cells of your own above it.
+
+# %% [markdown] nbgrader={"grade": true, "grade_id": "open-task", "locked": false, "points": 2, "schema_version": 3, "solution": true, "task": false}
+# *What differs:* a vector in the place of the matrix, which is what is claimed; ReLU for tanh; the start, as $u$ is
+# drawn near 1 and $U$ at random; and the number of parameters. Perhaps more that is not told: clipping, a bound on $u$,
+# the learning rate, the best of how many trials.
+#
+# *Budget.* Elman: $64\,(2 + 64 + 1) + 65 = 4353$; `fair_size(4353, 1, 2, 1)` is 64 with nothing left over. IndRNN: $W$,
+# $u$, $b$ and the readout have $H(D + 2) + K(H + 1) = 5H + 1$, so $H = 870$ with 2 left over. With 64 units it has 321
+# of them. So “equal” has two meanings here, far apart: train the IndRNN at both sizes, 64 and 870.
+#
+# | recurrent weights | activation | start | units |
+# |---|---|---|---|
+# | matrix | tanh | random | 64 |
+# | matrix | tanh | identity | 64 |
+# | matrix | ReLU | identity (the IRNN) | 64 |
+# | vector | ReLU | ones | 870, and 64 |
+# | vector | tanh | ones | 870, and 64 |
+#
+# *Fixed:* task, data, batches, number of updates, clipping, optimiser. *Tuned* for each row: the learning rate, on the
+# same grid, by a validation set. Ten seeds each, all of them reported. Beside them the strongest simple opponent, such
+# as the best constant answer, and a GRU.
+#
+# *The sentence is believed* if both rows with a vector do better than the rows with a matrix of the same activation and
+# start, in nearly all seeds, at equal parameters and at 64 units. If the IRNN does as well as the IndRNN, it was the
+# start or ReLU; if the vector helps at 870 units alone, it was the number of units.
+#
+# **Marking**
+#
+# - ½ point: activation, start and number of parameters are named.
+# - ½ point: 4353 parameters, and 870 units for the IndRNN (about that, if the biases were counted in another way and it
+#   is said how).
+# - ½ point: a table in which vector and matrix meet under the same activation and the same start.
+# - ½ point: a rule for the learning rate, several seeds, and an outcome named beforehand, also one that would refute
+#   the sentence.
 
 # %% [markdown] nbgrader={"grade": false, "grade_id": "about-summary", "locked": true, "schema_version": 3, "solution": false, "task": false}
 # ## Where you stand

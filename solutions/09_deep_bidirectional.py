@@ -14,8 +14,8 @@
 # # Exercise 9: deep and bidirectional networks
 #
 # You stack layers one on another, you run one from the end of each sequence to its beginning, and you send the gradient
-# back through both directions to the inputs. Four functions, 18 points. At the end a picture shows which outputs your
-# networks let depend on which inputs. NumPy is all you need.
+# back through both directions to the inputs. Four functions, 18 points, and an open task for 2 more. At the end a
+# picture shows which outputs your networks let depend on which inputs. NumPy is all you need.
 #
 # **Notation**, as in chapter 9. $T$ steps, $B$ sequences, $D$ inputs, $H$ hidden units; arrays are time-major, `xs` is
 # $(T, B, D)$; vectors are rows. Every layer here is Elman's,
@@ -274,6 +274,39 @@ except NotImplementedError:
     print("Come back when the functions above are written.")
 except Exception as error:
     print(f"Not yet: {type(error).__name__}: {error}. The checks above tell which function is not right.")
+
+# %% [markdown] nbgrader={"grade": false, "grade_id": "about-open-task", "locked": true, "schema_version": 3, "solution": false, "task": false}
+# ## Open task: between the first mark and the last (2 points, marked by hand)
+#
+# Sequences of zeros and ones. At every step say whether it lies between marks: whether a 1 stands at this step or
+# before it, *and* a 1 at this step or after it. Solve this with no training at all: choose by hand the weights of your
+# `bidirectional`, with one unit in each direction, and a readout of two weights and a bias whose sign is the answer.
+# Test it on a random batch with different lengths and nonsense in the padding.
+#
+# Then prove that no stack of layers in one direction can do it, however deep and wide it is.
+#
+# Write the answer into the cell below; code goes into cells of your own above it.
+
+# %% [markdown] nbgrader={"grade": true, "grade_id": "open-task", "locked": false, "points": 2, "schema_version": 3, "solution": true, "task": false}
+# *A latch.* One unit with $W = U = 10$, $b = 0$, $h_0 = 0$: as long as only zeros come, $\tanh(0) = 0$ stays exactly 0.
+# The first 1 makes it $\tanh(10) \approx 1$, and from then on $\tanh(10 h + 10 x) \approx 1$ holds it. So `ahead` says
+# “there has been one”, and `back`, with the same weights, “there will be one, or there is”. Other weights do as well,
+# if $U > 1$ is large enough to hold the state near 1 and $b = 0$.
+#
+# *Readout.* $y_t = \overrightarrow h_t + \overleftarrow h_t - 1.5$: positive where both are near 1, and else at most
+# $-0.5$. In code, `ys.sum(axis=-1) > 1.5` at the steps of each sequence. It is right at every step of a random batch;
+# the padding has no effect, since `back` begins at each sequence's own end.
+#
+# *Proof.* In a stack in one direction $y_t$ is a function of $x_1, \dots, x_t$ alone: layer by layer, $h^{(l)}_t$ is
+# made from $h^{(l)}_{t-1}$ and $h^{(l-1)}_t$. Take the two sequences $1, 0, 0$ and $1, 0, 1$. At step 2 the inputs so
+# far are the same, so is the output; but the right answer is no in the first, yes in the second. One of them is wrong.
+#
+# **Marking**
+#
+# - ½ point: a unit that latches, with its weights.
+# - ½ point: a readout that is positive only where both are set.
+# - ½ point: tested with several lengths and padding that is not zero.
+# - ½ point: two sequences with the same past and another future.
 
 # %% [markdown] nbgrader={"grade": false, "grade_id": "about-summary", "locked": true, "schema_version": 3, "solution": false, "task": false}
 # ## Where you stand

@@ -13,9 +13,9 @@
 # %% [markdown] nbgrader={"grade": false, "grade_id": "introduction", "locked": true, "schema_version": 3, "solution": false, "task": false}
 # # Exercise 10: sequences of different lengths
 #
-# A batch holds sequences of several lengths. You keep the padding out of the final state, out of the loss and out of its
-# gradient; then you lay the batch out so that there is no padding, and run a network over it. Four functions, 19 points.
-# NumPy is all you need.
+# A batch holds sequences of several lengths. You keep the padding out of the final state, out of the loss and out of
+# its gradient; then you lay the batch out so that there is no padding, and run a network over it. Four functions, 19
+# points, and an open task for 2 more. NumPy is all you need.
 #
 # **Notation**, as in chapter 10. $T$ steps, $B$ sequences, $D$ inputs, $H$ hidden units, $K$ classes; arrays are time-major,
 # `xs` is $(T, B, D)$; vectors are rows. `lengths` is an array $(B,)$ of whole numbers, and sequence `n` consists of the steps
@@ -222,6 +222,41 @@ except NotImplementedError:
     print("Come back when the functions above are written.")
 except Exception as error:
     print(f"Not yet: {type(error).__name__}: {error}. The checks above tell which function is not right.")
+
+# %% [markdown] nbgrader={"grade": false, "grade_id": "about-open-task", "locked": true, "schema_version": 3, "solution": false, "task": false}
+# ## Open task: how much of the rectangle is padding? (2 points, marked by hand)
+#
+# $B$ sequences are drawn at random and padded to the longest of them. Before you compute anything, predict: which share
+# of the rectangle is valid for $B = 1, 2, 8, 64$, if all lengths from 1 to 50 are equally likely? And if lengths are
+# geometric with mean 25, so that now and then one is very long? Where does the share go as $B$ grows?
+#
+# Then measure it with the `sizes` of your `pack`: valid positions of 200 batches, divided by all positions. Where you
+# were wrong, say why.
+#
+# Write the answer into the cell below; code goes into cells of your own above it.
+
+# %% [markdown] nbgrader={"grade": true, "grade_id": "open-task", "locked": false, "points": 2, "schema_version": 3, "solution": true, "task": false}
+# *Uniform.* The mean length is about half of the longest possible. The longest of $B$ uniform lengths lies on average
+# at $B / (B + 1)$ of it. The valid share is therefore about $\frac{B + 1}{2B}$: 1, ¾, 0.56, 0.51. It goes to ½: never
+# worse than half, however large the batch.
+#
+# *Geometric.* Each is about exponential with mean $m$, and the longest of $B$ is on average $m\,(1 + \tfrac12 + \dots +
+# \tfrac1B)$, about $m \ln B$: when $B$ sequences run, the first ends after $m/B$ steps on average, the next after
+# $m/(B-1)$ more, and so on. The valid share is about $1 / (1 + \tfrac12 + \dots + \tfrac1B)$: 1, 0.67, 0.37, 0.21. It
+# goes to 0, slowly.
+#
+# *Measured* over 200 batches, lengths drawn by `rng.integers(1, 51, B)` and `rng.geometric(1 / 25, B)`: within 0.04 of
+# these numbers, with every seed that we tried.
+#
+# What matters is not how different lengths are but how far the longest is from the mean. With a long tail a larger
+# batch wastes more and more, and packing or buckets pay.
+#
+# **Marking**
+#
+# - ½ point: a prediction for the uniform lengths that was written down first, with a reason (right or not).
+# - ½ point: ½ as the limit for uniform lengths, 0 for geometric ones; with the reason, the longest of many.
+# - ½ point: measured for all eight cases.
+# - ½ point: prediction and measurement are compared, and a difference explained (or a right formula).
 
 # %% [markdown] nbgrader={"grade": false, "grade_id": "about-summary", "locked": true, "schema_version": 3, "solution": false, "task": false}
 # ## Where you stand

@@ -14,8 +14,9 @@
 # # Exercise 11: patterns
 #
 # One recurrent network can be wired in several ways: a sequence in and one answer out, one vector in and a sequence
-# out, a tag for every input, one sequence in and another out. The cell is the same in all of them. What differs is where
-# the inputs enter, and where the loss sits. Five functions, 21 points. At the end two of them run. NumPy is all you need.
+# out, a tag for every input, one sequence in and another out. The cell is the same in all of them. What differs is
+# where the inputs enter, and where the loss sits. Five functions, 21 points, and an open task for 2 more. At the end
+# two of them run. NumPy is all you need.
 #
 # **Notation**, as in chapter 11. $T$ steps, $B$ sequences, $D$ inputs, $H$ hidden units, $K$ outputs or classes; arrays are
 # time-major, `xs` is $(T, B, D)$; vectors are rows. A step is $h_t = \tanh(x_t W + h_{t-1} U + b)$, the readout
@@ -325,6 +326,46 @@ for look in (draw_circles, tell_apart):
         print(f"{look.__name__}: come back when its function is written.")
     except Exception as error:
         print(f"{look.__name__}: {type(error).__name__}: {error}. The checks above tell what is not right.")
+
+# %% [markdown] nbgrader={"grade": false, "grade_id": "about-open-task", "locked": true, "schema_version": 3, "solution": false, "task": false}
+# ## Open task: too small, or too far? (2 points, marked by hand)
+#
+# An encoder–decoder says short words again, and fails at words of 20 letters. There are two explanations. The *store is
+# too small*: all that passes is $s$, and its $H$ numbers do not hold 20 letters. Or the *way is too long*: from an
+# answer back to its letter lie 20 steps and more, and the gradient has vanished.
+#
+# Design an experiment that tells them apart. What do you vary while the other stays as it is, in both directions? Which
+# curves does each explanation predict? How many seeds, and which outcome would fit neither? And what can
+# `encoder_decoder_backward` tell about one of them *before any training*?
+#
+# Write the answer into the cell below; code goes into cells of your own above it.
+
+# %% [markdown] nbgrader={"grade": true, "grade_id": "open-task", "locked": false, "points": 2, "schema_version": 3, "solution": true, "task": false}
+# *Vary the way, keep the load:* five letters, and pauses of 0, 5, 10, 20, 40 empty steps between the last letter and
+# the first answer. *Vary the load, keep the way:* 25 steps in all, of which 2, 5, 10 or 20 carry a letter and the
+# others are empty, with the answers beginning at the same step. *Vary the store:* $H$ = 16, 32, 64, 128 at 20 letters.
+#
+# *Predictions.* Store: pauses do no harm, letters do, and the number of letters that succeed grows with $H$. Way:
+# pauses do as much harm as letters, more units do not help; a start that keeps lengths (orthogonal $U$) or gates do, at
+# the same $H$. In a task that says the letters in reverse the last letters have a short way and the first ones a long
+# one: if it is the way, errors grow with the distance of each letter from its answer; if it is the store, they do not
+# have to.
+#
+# *Care.* Ten seeds for each point, all shown; the learning rate from a grid for each point; the number of updates large
+# enough that the curves are flat, for “needs longer” looks like either. Beside them the share that guessing gets right.
+# *Neither:* a low error in training and a high one on new words is no matter of store or way but of too few words.
+#
+# *Before training:* send a gradient in at the decoder's first step, `dhs` zero elsewhere, and look at the length of
+# `dxs[t]` for each input step. If it is smaller by many powers of ten at the first letter than at the last, the way is
+# a problem at the start of training. Of the store it says nothing. With orthogonal matrices times 0.5 and small inputs,
+# `dxs[0]` is below $10^{-5}$ of `dxs[19]`; with orthogonal matrices, it keeps more than a hundredth.
+#
+# **Marking**
+#
+# - ½ point: pauses, or another way to change the distance and not the content.
+# - ½ point: the load or $H$ is changed while the distance stays.
+# - ½ point: what each explanation predicts, said beforehand, and such that the curves differ.
+# - ½ point: seeds and learning rates, and the length of `dxs` over the steps.
 
 # %% [markdown] nbgrader={"grade": false, "grade_id": "about-summary", "locked": true, "schema_version": 3, "solution": false, "task": false}
 # ## Where you stand

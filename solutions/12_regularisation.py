@@ -14,8 +14,8 @@
 # # Exercise 12: regularisation
 #
 # Six small things that make a network do better on data it has not seen, or train more evenly: dropout and zoneout that
-# respect time, the two normalisations, one matrix with two jobs, and knowing when to stop. Six functions, 22 points. At
-# the end three of them run. NumPy is all you need.
+# respect time, the two normalisations, one matrix with two jobs, and knowing when to stop. Six functions, 22 points,
+# and an open task for 2 more. At the end three of them run. NumPy is all you need.
 #
 # **Notation**, as in chapter 12. $T$ steps, $B$ sequences, $D$ inputs, $H$ hidden units, $K$ symbols; arrays are time-major,
 # `xs` is $(T, B, D)$. A name with a `d` in front is the gradient of the loss $L$ with respect to what is behind it and has its
@@ -303,6 +303,44 @@ except NotImplementedError:
     print("Come back when the functions above are written.")
 except Exception as error:
     print(f"Not yet: {type(error).__name__}: {error}. The checks above tell which function is not right.")
+
+# %% [markdown] nbgrader={"grade": false, "grade_id": "about-open-task", "locked": true, "schema_version": 3, "solution": false, "task": false}
+# ## Open task: the luck of the lowest (2 points, marked by hand)
+#
+# Suppose training changes nothing any more: the true loss is the same at all epochs, and the validation loss is that
+# number plus noise, since the validation set is small. Early stopping picks the lowest. Predict: how far below the true
+# loss is the validation loss of the epoch it picks, on average, in standard deviations of the noise? Is it more or less
+# with a larger patience?
+#
+# Measure it with your `early_stopping`: 1,000 series of 300 independent Gaussian numbers each, with a patience of 1, 2,
+# 5, 10 and 20 epochs. Then draw for each series the loss on a *test* set at the chosen epoch. What is its mean, and
+# what follows for the number that goes into a report?
+#
+# Write the answer into the cell below; code goes into cells of your own above it.
+
+# %% [markdown] nbgrader={"grade": true, "grade_id": "open-task", "locked": false, "points": 2, "schema_version": 3, "solution": true, "task": false}
+# *Predicted.* What is picked is the smallest of all epochs that were run, and the smallest of $n$ Gaussian numbers lies
+# below their mean by 0.56 standard deviations for $n = 2$, 1.16 for 5, 1.54 for 10, 1.87 for 20, growing about as
+# $\sqrt{2 \ln n}$. A larger patience means more epochs, hence more luck.
+#
+# *Measured.* About 0.75 standard deviations below for patience 1, and 1.1, 1.5, 1.8 and 2.1 for 2, 5, 10 and 20. On
+# average 2.7, 4.5, 10, 19 and 37 epochs were run.
+#
+# *Test.* The noise of the test set has had no part in the choice, so its mean at the chosen epoch is the true loss: 0
+# up to about 0.1, with 1,000 series. The number to report is the loss on the test set. The validation loss of the best
+# epoch is too low by a standard deviation or two of its own noise, and if one has picked the best of several settings
+# besides, by more. A larger validation set makes the noise smaller, as one over the root of its size, and with it the
+# bias.
+#
+# In a real training the losses of neighbouring epochs have much of their noise in common, because the set is the same.
+# The bias is then smaller than here, and has the same sign.
+#
+# **Marking**
+#
+# - ½ point: below the true loss, as the smallest of several.
+# - ½ point: more with more patience, since more epochs are run.
+# - ½ point: measured for the five patiences, with about the numbers above.
+# - ½ point: the mean on the test set is unbiased; so report that.
 
 # %% [markdown] nbgrader={"grade": false, "grade_id": "about-summary", "locked": true, "schema_version": 3, "solution": false, "task": false}
 # ## Where you stand

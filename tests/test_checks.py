@@ -400,7 +400,7 @@ def test_check_prints_the_report_and_returns_the_points(capsys) -> None:
     check.summary()
     lines = capsys.readouterr().out.splitlines()
     assert [line.strip() for line in lines[:2]] == ["elman_step: 3 of 3", "elman_forward: 0 of 4"]
-    assert lines[-1].strip() == "total: 3 of 20 points"
+    assert lines[-1].strip() == "total: 3 of 20 automatic points; 2 more are marked by hand"
 
 
 def test_unknown_exercise_is_named_beside_those_there_are() -> None:

@@ -780,4 +780,4 @@ FORECAST_AR = Graded(
     ),
 )
 
-EXERCISE = Exercise("01_sequences", (SEASONAL_NAIVE, MASE, WINDOWS, SPLIT, FIT_AR, FORECAST_AR))
+EXERCISE = Exercise("01_sequences", (SEASONAL_NAIVE, MASE, WINDOWS, SPLIT, FIT_AR, FORECAST_AR), by_hand=2)

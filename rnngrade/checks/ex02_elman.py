@@ -284,4 +284,4 @@ GENERATE = Graded(
     ),
 )
 
-EXERCISE = Exercise("02_elman", (STEP, FORWARD, READOUT, JORDAN, COUNT, GENERATE))
+EXERCISE = Exercise("02_elman", (STEP, FORWARD, READOUT, JORDAN, COUNT, GENERATE), by_hand=2)

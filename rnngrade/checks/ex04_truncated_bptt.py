@@ -565,4 +565,4 @@ TRAIN = Graded(
     ),
 )
 
-EXERCISE = Exercise("04_truncated_bptt", (STREAMS, TBPTT, SLIDING, TRAIN))
+EXERCISE = Exercise("04_truncated_bptt", (STREAMS, TBPTT, SLIDING, TRAIN), by_hand=2)

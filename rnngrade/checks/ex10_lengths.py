@@ -342,4 +342,4 @@ RUN_PACKED = Graded(
     ),
 )
 
-EXERCISE = Exercise("10_lengths", (LAST_VALID, MASKED_LOSS, PACK, RUN_PACKED))
+EXERCISE = Exercise("10_lengths", (LAST_VALID, MASKED_LOSS, PACK, RUN_PACKED), by_hand=2)

@@ -532,4 +532,4 @@ EARLY = Graded(
     ),
 )
 
-EXERCISE = Exercise("12_regularisation", (DROPOUT, ZONEOUT, LAYER_NORM, BATCH_NORM, TIED, EARLY))
+EXERCISE = Exercise("12_regularisation", (DROPOUT, ZONEOUT, LAYER_NORM, BATCH_NORM, TIED, EARLY), by_hand=2)

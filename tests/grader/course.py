@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
-from nbgrader.api import Gradebook
+from nbgrader.api import Grade, Gradebook, SubmittedAssignment
 
 from rnngrade.release import release
 
@@ -149,11 +149,10 @@ class Course:
         )
 
     def scores(self, student: str) -> dict[str, float | None]:
-        """Function → score, from the gradebook."""
+        """Function → score, from the gradebook; what is marked by hand is left out."""
         with Gradebook(f"sqlite:///{self.folder}/gradebook.db") as gradebook:
             submission = gradebook.find_submission(self.exercise, student)
-            grades = [grade for notebook in submission.notebooks for grade in notebook.grades]
-            return {_function(grade.name): grade.score for grade in grades}
+            return {_function(grade.name): grade.score for grade in _automatic(submission)}
 
     def verdicts(self) -> dict[str, dict[str, Verdict]]:
         """Student → function → verdict, from the gradebook and the autograded notebooks."""
@@ -165,9 +164,7 @@ class Course:
                 cells = [c for c in nbformat.read(path, as_version=4).cells if "nbgrader" in c.metadata]
                 texts = {c.metadata.nbgrader.grade_id: _text(c) for c in cells}
                 result[student] = {
-                    _function(grade.name): Verdict(grade.score, texts[grade.name])
-                    for notebook in handed_in.notebooks
-                    for grade in notebook.grades
+                    _function(grade.name): Verdict(grade.score, texts[grade.name]) for grade in _automatic(handed_in)
                 }
         return result
 
@@ -219,6 +216,12 @@ def _released(exercise: str) -> Course:
     folder = tempfile.mkdtemp(prefix="course-")
     atexit.register(shutil.rmtree, folder)
     return Course(Path(folder), exercise)
+
+
+def _automatic(submission: SubmittedAssignment) -> list[Grade]:
+    """The grades of cells that are not answers, which would be marked by hand."""
+    answers = {comment.name for notebook in submission.notebooks for comment in notebook.comments}
+    return [grade for notebook in submission.notebooks for grade in notebook.grades if grade.name not in answers]
 
 
 def _function(grade_id: str) -> str:

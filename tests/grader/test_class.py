@@ -231,7 +231,7 @@ def test_names_in_tables_are_data(course: Course) -> None:
     assert rows.keys() == {"all-right", "negative", "'=cmd()"}
     ann = rows["all-right"]
     assert (ann["last_name"], ann["first_name"], ann["email"]) == ('Ann, "A"', "'=1+1", "'@x y")
-    assert (float(ann["score"]), float(ann["max_score"])) == (22.0, 22.0)
+    assert (float(ann["score"]), float(ann["max_score"])) == (22.0, 24.0)
     with open(course.folder / "grading" / E.name / "status.csv", encoding="utf-8", newline="") as file:
         assert "'=cmd()" in [row["student_id"] for row in csv.DictReader(file)]
 
@@ -266,7 +266,7 @@ def test_messages_for_what_is_not_there(course: Course) -> None:
 def test_status_prints_the_rows(course: Course) -> None:
     course.rnngrade("autograde", E.name)
     said = course.rnngrade("status", E.name)
-    assert "all-right            graded             22/22" in said
+    assert "all-right            graded             22/24" in said
     assert "2 graded" in said
 
 

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.skipif(bool(why_no_sandbox()), reason=why_no_sandbox())
 E = exercise("03_bptt")
 RIGHT: Answers = {g.name: solution_source(E.name, g.name) or "" for g in E}
 WRONG: Answers = {g.name: wrong_source(E.name, g.name, g.mistakes[0]) or "" for g in E}
-FATAL = "whoever graded this died of it twice; to be marked by hand"
+FATAL = "whoever graded this died of it twice; 24 points to be marked by hand"
 
 Rows = dict[str, tuple[str, str, str]]  # student → status, score, reason
 Points = dict[str, dict[str, float | None]]  # student → cell → points

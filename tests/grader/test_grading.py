@@ -15,6 +15,7 @@ import pytest
 
 from rnngrade.checks import exercise, exercise_names
 from rnngrade.exercise import Exercise, Graded, Mistake
+from rnngrade.grading.cells import is_examined
 from rnngrade.outcome import call
 from rnngrade.sandbox.box import why_no_sandbox
 from rnngrade.solutions import solution_source, wrong_function, wrong_source
@@ -157,9 +158,7 @@ def test_alternative_covers_every_function(e: Exercise, path) -> None:
 @pytest.mark.parametrize("e", EACH)
 def test_points_of_the_notebook_are_those_of_the_checks(e: Exercise) -> None:
     notebook = nbformat.read(ROOT / "exercises" / e.name / f"{e.name}.ipynb", as_version=4)
-    cells = {
-        c.source: c.metadata.nbgrader.points for c in notebook.cells if c.metadata.get("nbgrader", {}).get("grade")
-    }
+    cells = {c.source: c.metadata.nbgrader.points for c in notebook.cells if is_examined(c)}
     assert cells == {f"check.{g.name}({g.name})": g.points for g in e}
     text = "\n".join(c.source for c in notebook.cells)
     assert f"{e.points:g} points" in text

@@ -35,10 +35,11 @@ def test_marks_are_those_of_the_grader(course: Course, student: str) -> None:
     case = next(case for case in CASES if case.name == student)
     said = check(course, student)
     points = sum(g.points for g in E if g.name not in case.lost)
-    assert said.startswith(f"{E.name}: {points:g} of {E.points:g} points\n")
+    assert said.startswith(f"{E.name}: {points:g} of {E.points:g} automatic points; 2 more are marked by hand\n")
     for g in E:
         if g.name not in case.lost:
             assert f"{g.name}: {g.points:g} of {g.points:g} points" in said
+    assert "open-task: still empty; 2 points are given by hand" in said
     assert all(words in said for words in case.says)
 
 
@@ -50,7 +51,7 @@ def test_mistake_is_named(course: Course) -> None:
 @pytest.mark.parametrize("student", SAME_AS_VALIDATE)
 def test_validate_agrees(course: Course, student: str) -> None:
     file = course.folder / "submitted" / student / E.name / f"{E.name}.ipynb"
-    full = f"{E.points:g} of {E.points:g} points" in check(course, student)
+    full = f"{E.points:g} of {E.points:g} automatic points" in check(course, student)
     said = course.nbgrader("validate", str(file))
     assert ("Success! Your notebook passes all the tests." in said) == full
 
@@ -73,7 +74,7 @@ def test_without_a_sandbox_it_goes_on_and_says_so(course: Course) -> None:
     file = course.folder / "submitted" / "all-right" / E.name / f"{E.name}.ipynb"
     said = course.rnngrade("check", str(file), PATH="/nowhere")
     assert "Without a sandbox, since bubblewrap is not installed: apt install bubblewrap" in said
-    assert "22 of 22 points" in said
+    assert "22 of 22 automatic points" in said
 
 
 def test_needs_no_nbgrader(course: Course, tmp_path: Path) -> None:
@@ -83,7 +84,7 @@ def test_needs_no_nbgrader(course: Course, tmp_path: Path) -> None:
     )
     file = course.folder / "submitted" / "all-right" / E.name / f"{E.name}.ipynb"
     said = course.rnngrade("check", str(file), PYTHONPATH=f"{tmp_path}:{ROOT}")
-    assert "22 of 22 points" in said
+    assert "22 of 22 automatic points" in said
 
 
 def test_make_check_asks_which_one() -> None:
