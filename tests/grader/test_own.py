@@ -53,7 +53,8 @@ def test_validate_agrees(course: Course, student: str) -> None:
     file = course.folder / "submitted" / student / E.name / f"{E.name}.ipynb"
     full = f"{E.points:g} of {E.points:g} automatic points" in check(course, student)
     said = course.nbgrader("validate", str(file))
-    assert ("Success! Your notebook passes all the tests." in said) == full
+    assert said.count("You did not provide a response.") == 1  # to it an empty answer is a cell that failed
+    assert (said.count("The following cell failed:") == 1) == full
 
 
 def test_file_that_is_no_notebook(course: Course) -> None:
