@@ -235,19 +235,21 @@ check.generate(generate)
 # spectral radius $\rho(M)$, the largest modulus of an eigenvalue, is below 1, and leaves zero if it is above 1. The
 # first input $x$ only moves the start. Scaling $U$ and $V$ by $g$ scales $M$, and with it $\rho(M)$, by $g$.
 #
-# *Measured.* Forty networks for each radius, 500 steps: at 0.95 and below all predictions of the last 50 steps were
+# *Measured.* Forty networks for each radius, 500 steps: at 0.95 and below, all predictions of the last 50 steps were
 # smaller than $10^{-9}$. At 1.05 and above none died out: each network still said numbers above 0.01.
 #
 # *Unsure* near 1: at $\rho = 0.99$ a state still has $0.99^{500} \approx 0.7\,\%$ of its length after 500 steps, and
-# just above 1 what goes on is small. And the prediction is one about small states: it says that zero is left, not where
-# the network goes. There it comes to rest, swings, or wanders about; tanh keeps it bounded.
+# just above 1 what goes on is small. And the prediction is one about small states. Above 1 it says that zero is left,
+# not where the network goes: it comes to rest, swings, or wanders about, and tanh keeps it bounded. Below 1 there may
+# be another place to go for a state that starts far out: of 2,000 networks with $\rho = 0.95$ six went on for ever, and
+# died out when they were started a thousand times smaller.
 #
 # **Marking**
 #
 # - ½ point: $M = U + VW$, with the product in the right order.
 # - ½ point: the spectral radius against 1 (not a norm, not the largest real eigenvalue).
 # - ½ point: ten networks or more, with radii on both sides.
-# - ½ point: unsure close to 1, where 500 steps are too few; or that above 1 only the leaving of zero is predicted.
+# - ½ point: unsure close to 1, where 500 steps are too few; or that only small states are spoken of, on either side.
 
 # %% [markdown] nbgrader={"grade": false, "grade_id": "about-summary", "locked": true, "schema_version": 3, "solution": false, "task": false}
 # ## Where you stand

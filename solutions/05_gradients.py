@@ -268,10 +268,11 @@ except Exception as error:
 # they become equally long.
 #
 # *Safe.* If the bound is not below the longest gradient, nothing is clipped. If all gradients are equally long, all are
-# multiplied by the same number. If all point into one half space, one weight with one sign for instance, then so do the
-# clipped ones. In practice one puts the bound above the usual lengths, so that only the exception is clipped, and looks
-# at how often that occurs. But if the exception is where the loss has something to say, such as a rare class, clipping
-# makes it quieter, and more batches do not help: it is a bias, no noise.
+# multiplied by the same number. If no two gradients point against each other, all inner products being at least zero,
+# then neither do the two means: their product is a sum of these, with weights that are not negative. In practice one
+# puts the bound above the usual lengths, so that only the exception is clipped, and looks at how often that occurs. But
+# if the exception is where the loss has something to say, such as a rare class, clipping makes it quieter, and more
+# batches do not help: it is a bias, no noise.
 #
 # **Marking**
 #

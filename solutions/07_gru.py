@@ -286,7 +286,8 @@ except Exception as error:
 # Write the answer into the cell below; code goes into cells of your own above it.
 
 # %% [markdown] nbgrader={"grade": true, "grade_id": "open-task", "locked": false, "points": 2, "schema_version": 3, "solution": true, "task": false}
-# *Signs.* Let $S$ be diagonal with $-1$ at the units to be turned and 1 elsewhere; the new state is $\tilde h = h S$.
+# *Signs.* Let $S$ be diagonal with $-1$ at the units to be turned and 1 elsewhere; the new state is $\tilde h = h S$,
+# from the first step on.
 #
 # - The gates $r$ and $z$ must not change: $\tilde h \tilde U_r = h U_r$ with $\tilde U_r = S U_r$, likewise $\tilde U_z
 #   = S U_z$. So row $i$ of $U_r$ and $U_z$ turns its sign; $W_r$, $W_z$, $b_r$, $b_z$ stay.
@@ -298,11 +299,11 @@ except Exception as error:
 #
 # Over several random steps the states differ from $\pm h$ by rounding alone.
 #
-# *How many.* Each unit has two signs and the units have $H!$ orders: $2^H H!$ networks. For $H = 8$ these are $256
-# \cdot 40{,}320 = 10{,}321{,}920$. (An LSTM and Elman's network with tanh have as many.) Two trainings from different
-# starts may have found the same function and not have one weight in common. So a distance between weights says nothing,
-# and the mean of two good networks is as a rule a bad one. Compare what they compute, or bring the units into line
-# before.
+# *How many.* Each unit has two signs and the units have $H!$ orders: $2^H H!$ networks, if no two units are alike. For
+# $H = 8$ these are $256 \cdot 40{,}320 = 10{,}321{,}920$. (An LSTM and Elman's network with tanh have as many.) Two
+# trainings from different starts may have found the same function and not have one weight in common. So a distance
+# between weights says nothing, and the mean of two good networks is as a rule a bad one. Compare what they compute, or
+# bring the units into line before.
 #
 # **Marking**
 #
