@@ -14,8 +14,8 @@
 # # Exercise 10: sequences of different lengths
 #
 # A batch holds sequences of several lengths. You keep the padding out of the final state, out of the loss and out of
-# its gradient; then you lay the batch out so that there is no padding, and run a network over it. Four functions, 19
-# points, and an open task for 2 more. NumPy is all you need.
+# its gradient; then you lay the batch out so that there is no padding, and run a network over it. Four functions,
+# 19 points, and an open task for 2 more. NumPy is all you need.
 #
 # **Notation**, as in chapter 10. $T$ steps, $B$ sequences, $D$ inputs, $H$ hidden units, $K$ classes; arrays are time-major,
 # `xs` is $(T, B, D)$; vectors are rows. `lengths` is an array $(B,)$ of whole numbers, and sequence `n` consists of the steps
