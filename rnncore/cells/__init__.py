@@ -1,4 +1,4 @@
-"""Recurrent cells, one short file each. `CELLS` maps each public name to its class; a line here adds a cell."""
+"""Recurrent cells, one short file each. `FAMILIES` has them all, and `CELLS` maps each public name to its class."""
 
 from typing import TYPE_CHECKING
 
@@ -59,12 +59,53 @@ from rnncore.cells.unicornn import UnICORNN
 from rnncore.cells.unitary_rnn import UnitaryRNN
 from rnncore.cells.working_memory_lstm import WMCLSTM
 
-CELLS: dict[str, type[Cell]] = {
-    name: value
-    for name, value in list(globals().items())
-    if isinstance(value, type) and issubclass(value, Cell) and value is not Cell
+FAMILIES: dict[str, list[type[Cell]]] = {
+    "no gate": [Elman, Jordan, IRNN, IndRNN, LayerNormElman, SCRN, Clockwork, EchoState, FastRNN, MiRU2],
+    "turning": [UnitaryRNN, EUNN, ExpRNN, AntisymmetricRNN, GatedAntisymmetricRNN, CoRNN, UnICORNN, LEM],
+    "LSTM": [
+        LSTM,
+        LSTM1997,
+        PeepholeLSTM,
+        CoupledLSTM,
+        ProjectedLSTM,
+        LayerNormLSTM,
+        ResLSTM,
+        WMCLSTM,
+        MemoryControllerLSTM,
+        MultiplicativeLSTM,
+        MCLSTM,
+        TimeDependentMCLSTM,
+        NAS,
+    ],
+    "GRU": [
+        GRU,
+        GRUOriginal,
+        LayerNormGRU,
+        MUT1,
+        MUT2,
+        MUT3,
+        MGU,
+        MiRU1,
+        LiGRU,
+        UGRNN,
+        JANET,
+        FastGRNN,
+        IntersectionRNN,
+        RHN,
+        TauGRU,
+        BRC,
+        NBRC,
+        SGU,
+        DSGU,
+    ],
+    "new from input": [MinimalRNN, LightRU, STAR, SGRN, ATR, RAN, CFN, TRNN, TGRU, TLSTM],
+    "time passes": [CfC, CfCNoGate, CfCPure, LTC, LTCSynapse, PhasedLSTM, ODELSTM, GRUD],
+    "images": [ConvGRU, ConvLSTM, PeepholeConvLSTM],
 }
-"""Every cell imported above, by its name."""
+"""Every cell imported above, in one of the families that the book knows."""
+
+CELLS: dict[str, type[Cell]] = {cell.__name__: cell for family in FAMILIES.values() for cell in family}
+"""The cells of all families, by their names."""
 
 if not TYPE_CHECKING:  # a type checker cannot follow a list that is made; without one it takes every import
-    __all__ = ["CELLS", *CELLS]
+    __all__ = ["CELLS", "FAMILIES", *CELLS]

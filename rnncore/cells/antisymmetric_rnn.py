@@ -94,8 +94,9 @@ class GatedAntisymmetricRNN(AntisymmetricCell):
     """The antisymmetric network with a gate on each step's length; gate and step share the recurrent matrix.
 
         M = U - Uᵀ - γ I
-        z, a = split(x W + b)
-        h' = h + ε σ(z + h M) ⊙ tanh(a + h M)
+        z_x, a = split(x W + b)
+        z = σ(z_x + h M)
+        h' = h + ε z ⊙ tanh(a + h M)
 
     Shapes: x (B, D), h (B, H); W (D, 2H), U (H, H), b (2H,), in the order z a. State: (h,). Output: h.
 

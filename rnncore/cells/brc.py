@@ -17,10 +17,10 @@ __all__ = ["BRC", "NBRC"]
 class BRC(InputCell):
     """The bistable cell: a unit feeds back on itself alone, by a factor a of its own; above 1 it has two rest states.
 
-        a, c, n = split(x W + b);  w_a, w_c = split(w)
-        a = 1 + tanh(a + w_a ⊙ h)
-        c = σ(c + w_c ⊙ h)
-        n = tanh(n + a ⊙ h)
+        a_x, c_x, n_x = split(x W + b);  w_a, w_c = split(w)
+        a = 1 + tanh(a_x + w_a ⊙ h)
+        c = σ(c_x + w_c ⊙ h)
+        n = tanh(n_x + a ⊙ h)
         h' = c ⊙ h + (1 - c) ⊙ n
 
     Shapes: x (B, D), h (B, H); W (D, 3H), b (3H,), in the order a c n; w (2H,), in the order a c. State: (h,).
@@ -66,10 +66,10 @@ class BRC(InputCell):
 class NBRC(AffineCell):
     """The neuromodulated bistable cell: as BRC, but the whole layer sets each unit's feedback and its update.
 
-        a, c, n = split(x W + b);  a_h, c_h = split(h U)
-        a = 1 + tanh(a + a_h)
-        c = σ(c + c_h)
-        n = tanh(n + a ⊙ h)
+        a_x, c_x, n_x = split(x W + b);  a_h, c_h = split(h U)
+        a = 1 + tanh(a_x + a_h)
+        c = σ(c_x + c_h)
+        n = tanh(n_x + a ⊙ h)
         h' = c ⊙ h + (1 - c) ⊙ n
 
     Shapes: x (B, D), h (B, H); W (D, 3H), U (H, 2H), b (3H,), in the order a c n. State: (h,). Output: h.

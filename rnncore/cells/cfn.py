@@ -17,8 +17,9 @@ __all__ = ["CFN"]
 class CFN(AffineCell):
     """The chaos-free network: without input every unit decays to zero, so that nothing chaotic can arise.
 
-        θ, η, v = split(x W + b);  θ_h, η_h = split(h U)
-        h' = σ(θ + θ_h) ⊙ tanh(h) + σ(η + η_h) ⊙ tanh(v)
+        θ_x, η_x, v = split(x W + b);  θ_h, η_h = split(h U)
+        θ = σ(θ_x + θ_h),  η = σ(η_x + η_h)
+        h' = θ ⊙ tanh(h) + η ⊙ tanh(v)
 
     Shapes: x (B, D), h (B, H); W (D, 3H), b (3H,), gates in the order θ η v; U (H, 2H). State: (h,). Output: h.
 

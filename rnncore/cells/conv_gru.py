@@ -19,9 +19,9 @@ __all__ = ["ConvGRU"]
 class ConvGRU(ConvolutionalCell):
     """GRU of images: at every position a GRU, which sees its neighbours' inputs and states.
 
-        r, z, n = split(x * W + b);  r_h, z_h = split(h * U)
-        r = σ(r + r_h),  z = σ(z + z_h)
-        n = tanh(n + (r ⊙ h) * U_n)
+        r_x, z_x, n_x = split(x * W + b);  r_h, z_h = split(h * U)
+        r = σ(r_x + r_h),  z = σ(z_x + z_h)
+        n = tanh(n_x + (r ⊙ h) * U_n)
         h' = (1 - z) ⊙ n + z ⊙ h
 
     Here * is the convolution of images (height M, width N, channels last) with zeros beyond the border.

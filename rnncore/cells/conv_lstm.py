@@ -96,9 +96,10 @@ def convolution_product(x: Array, dy: Array, kernel: Array) -> Product:
 class ConvLSTM(ConvolutionalCell):
     """LSTM of images: at every position an LSTM, which sees its neighbours' inputs and states.
 
-        i, f, g, o = split(x * W + h * U + b)
-        c' = σ(f) ⊙ c + σ(i) ⊙ tanh(g)
-        h' = σ(o) ⊙ tanh(c')
+        a_i, a_f, a_g, a_o = split(x * W + h * U + b)
+        i, f, o = σ(a_i), σ(a_f), σ(a_o);  g = tanh(a_g)
+        c' = f ⊙ c + i ⊙ g
+        h' = o ⊙ tanh(c')
 
     Here * is the convolution of images (height M, width N, channels last) with zeros beyond the border.
 
@@ -153,9 +154,11 @@ class ConvLSTM(ConvolutionalCell):
 class PeepholeConvLSTM(ConvolutionalCell):
     """ConvLSTM with peepholes, a weight of its own for every position and channel.
 
-        i, f, g, o = split(x * W + h * U + b);  p_i, p_f, p_o = split(p)
-        c' = σ(f + p_f ⊙ c) ⊙ c + σ(i + p_i ⊙ c) ⊙ tanh(g)
-        h' = σ(o + p_o ⊙ c') ⊙ tanh(c')
+        a_i, a_f, a_g, a_o = split(x * W + h * U + b);  p_i, p_f, p_o = split(p)
+        i = σ(a_i + p_i ⊙ c),  f = σ(a_f + p_f ⊙ c),  g = tanh(a_g)
+        c' = f ⊙ c + i ⊙ g
+        o = σ(a_o + p_o ⊙ c')
+        h' = o ⊙ tanh(c')
 
     Here * is the convolution of images, as in ConvLSTM.
 

@@ -17,9 +17,10 @@ __all__ = ["CoupledLSTM"]
 class CoupledLSTM(MemoryCell):
     """Coupled input and forget gate (CIFG): what is forgotten makes room for as much that is new.
 
-        f, g, o = split(x W + h U + b)
-        c' = σ(f) ⊙ c + (1 - σ(f)) ⊙ tanh(g)
-        h' = σ(o) ⊙ tanh(c')
+        a_f, a_g, a_o = split(x W + h U + b)
+        f, o = σ(a_f), σ(a_o);  g = tanh(a_g)
+        c' = f ⊙ c + (1 - f) ⊙ g
+        h' = o ⊙ tanh(c')
 
     Shapes: x (B, D), h and c (B, H); W (D, 3H), U (H, 3H), b (3H,), gates in the order f g o. State: (h, c).
     Output: h. The paper's cell has peepholes besides; this one has none.

@@ -38,9 +38,9 @@ def gru_backward(dh: Array, cache: tuple[Array, ...]) -> tuple[Array, Array, Arr
 class GRU(AffineCell):
     """The GRU of torch and cuDNN: the reset gate acts after the product with U.
 
-        r, z, n = split(x W + b);  r_h, z_h, n_h = split(h U)
-        r = σ(r + r_h),  z = σ(z + z_h)
-        n = tanh(n + r ⊙ (n_h + b_hn))
+        r_x, z_x, n_x = split(x W + b);  r_h, z_h, n_h = split(h U)
+        r = σ(r_x + r_h),  z = σ(z_x + z_h)
+        n = tanh(n_x + r ⊙ (n_h + b_hn))
         h' = (1 - z) ⊙ n + z ⊙ h
 
     Shapes: x (B, D), h (B, H); W (D, 3H), U (H, 3H), b (3H,), gates in the order r z n; b_hn (H,). State: (h,).
@@ -114,9 +114,9 @@ def cut(a: Array) -> tuple[Array, Array]:
 class GRUOriginal(AffineCell):
     """The GRU of the paper: the reset gate acts on the state before the product.
 
-        r, z, n = split(x W + b);  r_h, z_h = split(h U)
-        r = σ(r + r_h),  z = σ(z + z_h)
-        n = tanh(n + (r ⊙ h) U_n)
+        r_x, z_x, n_x = split(x W + b);  r_h, z_h = split(h U)
+        r = σ(r_x + r_h),  z = σ(z_x + z_h)
+        n = tanh(n_x + (r ⊙ h) U_n)
         h' = (1 - z) ⊙ n + z ⊙ h
 
     Shapes: x (B, D), h (B, H); W (D, 3H), U (H, 2H), b (3H,), gates in the order r z n; U_n (H, H). State: (h,).

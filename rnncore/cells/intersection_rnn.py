@@ -18,9 +18,10 @@ __all__ = ["IntersectionRNN"]
 class IntersectionRNN(Cell):
     """The intersection RNN (+RNN): h passes through time and y through depth, each behind a gate of its own.
 
-        y_in, h_in, g_y, g_h = split(x W + h U + b)
-        y' = σ(g_y) ⊙ (x P) + (1 - σ(g_y)) ⊙ relu(y_in)
-        h' = σ(g_h) ⊙ h + (1 - σ(g_h)) ⊙ tanh(h_in)
+        y_in, h_in, a_y, a_h = split(x W + h U + b)
+        g_y, g_h = σ(a_y), σ(a_h)
+        y' = g_y ⊙ (x P) + (1 - g_y) ⊙ relu(y_in)
+        h' = g_h ⊙ h + (1 - g_h) ⊙ tanh(h_in)
 
     Shapes: x (B, D), y and h (B, H); W (D, 4H), U (H, 4H), b (4H,), gates in the order y_in h_in g_y g_h; P (D, H), not
     trained. State: (y, h). Output: y.

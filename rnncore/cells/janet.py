@@ -17,8 +17,9 @@ __all__ = ["JANET"]
 class JANET(AffineCell):
     """JANET, just another network: an LSTM of which only the forget gate is left.
 
-        s, g = split(x W + h U + b)
-        h' = σ(s) ⊙ h + (1 - σ(s - β)) ⊙ tanh(g)
+        s, a_g = split(x W + h U + b)
+        f = σ(s),  g = tanh(a_g)
+        h' = f ⊙ h + (1 - σ(s - β)) ⊙ g
 
     Shapes: x (B, D), h (B, H); W (D, 2H), U (H, 2H), b (2H,), gates in the order s g. State: (h,). Output: h.
 

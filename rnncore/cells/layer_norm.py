@@ -187,9 +187,10 @@ def _joined(parts: list[Array]) -> Array:
 class LayerNormGRU(NormalisedCell):
     """The GRU with its products normalised: r and z together, the candidate n alone.
 
-        r, z = split(LN(x W_rz) + LN(h U_rz) + b_rz)
-        n = tanh(LN(x W_n) + b_n + σ(r) ⊙ (LN(h U_n) + b_hn))
-        h' = (1 - σ(z)) ⊙ n + σ(z) ⊙ h
+        a_r, a_z = split(LN(x W_rz) + LN(h U_rz) + b_rz)
+        r, z = σ(a_r), σ(a_z)
+        n = tanh(LN(x W_n) + b_n + r ⊙ (LN(h U_n) + b_hn))
+        h' = (1 - z) ⊙ n + z ⊙ h
 
     Shapes: x (B, D), h (B, H); W (D, 3H), U (H, 3H), b, gain_x and gain_h (3H,), gates in the order r z n; b_hn (H,).
     State: (h,). Output: h.
@@ -241,9 +242,10 @@ class LayerNormGRU(NormalisedCell):
 class LayerNormLSTM(NormalisedCell):
     """The LSTM with its products normalised, all gates together, and the cell state wherever it is shown.
 
-        i, f, g, o = split(LN(x W) + LN(h U) + b)
-        c' = σ(f) ⊙ c + σ(i) ⊙ tanh(g)
-        h' = σ(o) ⊙ tanh(LN(c') + b_c)
+        a_i, a_f, a_g, a_o = split(LN(x W) + LN(h U) + b)
+        i, f, o = σ(a_i), σ(a_f), σ(a_o);  g = tanh(a_g)
+        c' = f ⊙ c + i ⊙ g
+        h' = o ⊙ tanh(LN(c') + b_c)
 
     Shapes: x (B, D), h and c (B, H); W (D, 4H), U (H, 4H), b, gain_x and gain_h (4H,), gates in the order i f g o;
     gain_c and b_c (H,). State: (h, c). Output: h.

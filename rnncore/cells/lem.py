@@ -17,10 +17,10 @@ __all__ = ["LEM"]
 class LEM(AffineCell):
     """Long expressive memory: two states, each with a time step of its own that input and state choose.
 
-        s, r, g, a = split(x W + b);  s_y, r_y, g_y = split(y U)
-        δ = Δt σ(s + s_y),  η = Δt σ(r + r_y)
-        z' = (1 - δ) ⊙ z + δ ⊙ tanh(g + g_y)
-        y' = (1 - η) ⊙ y + η ⊙ tanh(a + z' U_y)
+        s_x, r_x, g_x, a_x = split(x W + b);  s_y, r_y, g_y = split(y U)
+        δ = Δt σ(s_x + s_y),  η = Δt σ(r_x + r_y)
+        z' = (1 - δ) ⊙ z + δ ⊙ tanh(g_x + g_y)
+        y' = (1 - η) ⊙ y + η ⊙ tanh(a_x + z' U_y)
 
     Shapes: x (B, D), y and z (B, H); W (D, 4H), U (H, 3H), b (4H,), in the order s r g a; U_y (H, H).
     State: (y, z). Output: y.

@@ -18,8 +18,9 @@ __all__ = ["LiGRU"]
 class LiGRU(AffineCell):
     """The light GRU: no reset gate, and a candidate that is rectified instead of squashed.
 
-        z, n = split(x W + h U + b)
-        h' = σ(z) ⊙ h + (1 - σ(z)) ⊙ relu(n)
+        a_z, a_n = split(x W + h U + b)
+        z = σ(a_z),  n = relu(a_n)
+        h' = z ⊙ h + (1 - z) ⊙ n
 
     Shapes: x (B, D), h (B, H); W (D, 2H), U (H, 2H), b (2H,), gates in the order z n. State: (h,). Output: h.
 

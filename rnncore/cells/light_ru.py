@@ -17,8 +17,8 @@ __all__ = ["LightRU"]
 class LightRU(AffineCell):
     """One gate mixes the old state with a candidate from the input alone: a STAR without its outer tanh.
 
-        n, f = split(x W + b)
-        n = tanh(n),  f = σ(f + h U)
+        n_x, f_x = split(x W + b)
+        n = tanh(n_x),  f = σ(f_x + h U)
         h' = (1 - f) ⊙ h + f ⊙ n
 
     Shapes: x (B, D), h (B, H); W (D, 2H), b (2H,), gates in the order n f; U (H, H). State: (h,). Output: h.

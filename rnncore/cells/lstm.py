@@ -41,7 +41,7 @@ class MemoryCell(AffineCell):
 
 
 def lstm(a: Array, c: Array) -> tuple[Array, Array, tuple[Array, ...]]:
-    """From a (B, 4H) and the old c (B, H): σ(o) ⊙ tanh(c'), the new c', and a cache."""
+    """From a (B, 4H) and the old c (B, H): o ⊙ tanh(c'), the new c', and a cache."""
     xp = array_namespace(a)
     i, f, g, o = split(a, 4)
     i, f, g, o = sigmoid(i), sigmoid(f), xp.tanh(g), sigmoid(o)
@@ -67,9 +67,10 @@ def lstm_backward(dh: Array, dc: Array, cache: tuple[Array, ...]) -> tuple[Array
 class LSTM(MemoryCell):
     """Long short-term memory: gates decide what the cell state takes in, keeps and shows.
 
-        i, f, g, o = split(x W + h U + b)
-        c' = σ(f) ⊙ c + σ(i) ⊙ tanh(g)
-        h' = σ(o) ⊙ tanh(c')
+        a_i, a_f, a_g, a_o = split(x W + h U + b)
+        i, f, o = σ(a_i), σ(a_f), σ(a_o);  g = tanh(a_g)
+        c' = f ⊙ c + i ⊙ g
+        h' = o ⊙ tanh(c')
 
     Shapes: x (B, D), h and c (B, H); W (D, 4H), U (H, 4H), b (4H,), gates in the order i f g o. State: (h, c).
     Output: h.

@@ -18,9 +18,10 @@ __all__ = ["LSTM1997"]
 class LSTM1997(MemoryCell):
     """LSTM without a forget gate: the cell state only ever adds up, and its gradient passes unchanged.
 
-        i, g, o = split(x W + h U + b)
-        c' = c + σ(i) ⊙ tanh(g)
-        h' = σ(o) ⊙ tanh(c')
+        a_i, a_g, a_o = split(x W + h U + b)
+        i, o = σ(a_i), σ(a_o);  g = tanh(a_g)
+        c' = c + i ⊙ g
+        h' = o ⊙ tanh(c')
 
     Shapes: x (B, D), h and c (B, H); W (D, 3H), U (H, 3H), b (3H,), gates in the order i g o. State: (h, c). Output: h.
 

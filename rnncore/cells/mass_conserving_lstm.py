@@ -138,10 +138,11 @@ class MCLSTM(MassConservingCell):
     """The mass-conserving LSTM: what comes in is shared out, moved about and let out, and its sum is kept.
 
         a, m = x[:A], x[A:]
-        o, i = cut(a W + s U + b),  s = c / Σ|c|
-        t = m softmax(i) + c softmax(R)
-        h' = σ(o) ⊙ t
-        c' = (1 - σ(o)) ⊙ t
+        a_o, a_i = cut(a W + s U + b),  s = c / Σ|c|
+        o = σ(a_o),  i = softmax(a_i)
+        t = m i + c softmax(R)
+        h' = o ⊙ t
+        c' = (1 - o) ⊙ t
 
     Shapes: x (B, A + M), the auxiliary inputs a (B, A) first, then the masses m (B, M); h and c (B, H);
     W (A, (1 + M)H), U (H, (1 + M)H), b ((1 + M)H,), o first, then i (B, M, H), one row for each mass; R (H, H).
@@ -210,10 +211,11 @@ class TimeDependentMCLSTM(MassConservingCell):
     """The mass-conserving LSTM whose redistribution is a gate too: stored mass is shared out as incoming mass is.
 
         a, m = x[:A], x[A:]
-        o, i = cut(a W + s U + b),  s = c / Σ|c|
-        t = [m, c] softmax(i)
-        h' = σ(o) ⊙ t
-        c' = (1 - σ(o)) ⊙ t
+        a_o, a_i = cut(a W + s U + b),  s = c / Σ|c|
+        o = σ(a_o),  i = softmax(a_i)
+        t = [m, c] i
+        h' = o ⊙ t
+        c' = (1 - o) ⊙ t
 
     Shapes: x (B, A + M), the auxiliary inputs a (B, A) first, then the masses m (B, M); h and c (B, H);
     W (A, (1 + M + H)H), U (H, (1 + M + H)H), b ((1 + M + H)H,), o first, then i (B, M + H, H), one row for each mass,

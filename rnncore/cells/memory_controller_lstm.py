@@ -17,10 +17,11 @@ __all__ = ["MemoryControllerLSTM"]
 class MemoryControllerLSTM(InputCell):
     """LSTM that says one thing and tells itself another: a control vector v comes back in the output's place.
 
-        i, f, g, o, m = split(x W + v U + b)
-        c' = σ(f) ⊙ c + σ(i) ⊙ tanh(g)
-        h' = σ(o) ⊙ tanh(c')
-        v' = σ(m) ⊙ tanh(c')
+        a_i, a_f, a_g, a_o, a_m = split(x W + v U + b)
+        i, f, o, m = σ(a_i), σ(a_f), σ(a_o), σ(a_m);  g = tanh(a_g)
+        c' = f ⊙ c + i ⊙ g
+        h' = o ⊙ tanh(c')
+        v' = m ⊙ tanh(c')
 
     Shapes: x (B, D), h, v and c (B, H); W (D, 5H), U (H, 5H), b (5H,), gates in the order i f g o m. State: (h, v, c);
     a step does not read h. Output: h.

@@ -17,9 +17,9 @@ __all__ = ["MGU"]
 class MGU(AffineCell):
     """The minimal gated unit: a GRU whose reset and update gate are one, the forget gate f.
 
-        f, n = split(x W + b)
-        f = σ(f + h U)
-        n = tanh(n + (f ⊙ h) U_n)
+        f_x, n_x = split(x W + b)
+        f = σ(f_x + h U)
+        n = tanh(n_x + (f ⊙ h) U_n)
         h' = (1 - f) ⊙ h + f ⊙ n
 
     Shapes: x (B, D), h (B, H); W (D, 2H), b (2H,), gates in the order f n; U and U_n (H, H). State: (h,). Output: h.

@@ -17,9 +17,9 @@ __all__ = ["MiRU1", "MiRU2"]
 class MiRU1(AffineCell):
     """A GRU whose update gate is a number, the same for every unit and step.
 
-        r, n = split(x W + b)
-        r = σ(r + h U)
-        n = tanh(n + (r ⊙ h) U_n)
+        r_x, n_x = split(x W + b)
+        r = σ(r_x + h U)
+        n = tanh(n_x + (r ⊙ h) U_n)
         h' = λ h + (1 - λ) n
 
     Shapes: x (B, D), h (B, H); W (D, 2H), b (2H,), gates in the order r n; U (H, H), U_n (H, H). State: (h,).

@@ -19,15 +19,16 @@ class MultiplicativeLSTM(AffineCell):
     """LSTM on a product of input and state: each input has its own recurrent matrix, U diag(x W_m + b_m) V.
 
         m = (x W_m + b_m) ⊙ (h U)
-        i, f, g, o = split(x W_ifgo + b_ifgo + m V)
-        c' = σ(f) ⊙ c + σ(i) ⊙ tanh(g)
-        h' = σ(o) ⊙ tanh(c')
+        a_i, a_f, a_g, a_o = split(x W_ifgo + b_ifgo + m V)
+        i, f, o = σ(a_i), σ(a_f), σ(a_o);  g = tanh(a_g)
+        c' = f ⊙ c + i ⊙ g
+        h' = o ⊙ tanh(c')
 
     Shapes: x (B, D), h and c (B, H); W (D, 5H), b (5H,), in the order i f g o m; U (H, H); V (H, 4H).
     State: (h, c). Output: h.
 
     The product with V needs m, so it is made within the step. The paper writes no bias in m: b_m is zero at first. Its
-    authors' first program has no tanh on g and h' = tanh(σ(o) ⊙ c'); their later one is an LSTM on m, as here.
+    authors' first program has no tanh on g and h' = tanh(o ⊙ c'); their later one is an LSTM on m, as here.
     torchrecurrent's MultiplicativeLSTMCell is this cell with its m first instead of last, U = weight_hh.T,
     V = weight_mh.T, b = bias_ih plus bias_mh, and bias_hh zero.
 

@@ -62,8 +62,8 @@ class PlainInputCell(Cell):
 class MUT1(PlainInputCell):
     """MUT1: a GRU whose update gate sees the input alone, and whose candidate sees it squashed instead of weighted.
 
-        r, z = split(x W + b_rz)
-        r = σ(r + h U),  z = σ(z)
+        r_x, z_x = split(x W + b_rz)
+        r = σ(r_x + h U),  z = σ(z_x)
         n = tanh((r ⊙ h) U_n + tanh(x P) + b_n)
         h' = z ⊙ n + (1 - z) ⊙ h
 
@@ -113,9 +113,9 @@ class MUT1(PlainInputCell):
 class MUT2(PlainInputCell):
     """MUT2: a GRU whose reset gate sees the input unweighted.
 
-        z, n = split(x W);  r_h, z_h = split(h U);  b_r, b_z, b_n = split(b)
-        r = σ(x P + r_h + b_r),  z = σ(z + z_h + b_z)
-        n = tanh(n + (r ⊙ h) U_n + b_n)
+        z_x, n_x = split(x W);  r_h, z_h = split(h U);  b_r, b_z, b_n = split(b)
+        r = σ(x P + r_h + b_r),  z = σ(z_x + z_h + b_z)
+        n = tanh(n_x + (r ⊙ h) U_n + b_n)
         h' = z ⊙ n + (1 - z) ⊙ h
 
     Shapes: x (B, D), h (B, H); W (D, 2H), gates in the order z n; U (H, 2H), in the order r z; b (3H,), in the order
@@ -160,9 +160,9 @@ class MUT2(PlainInputCell):
 class MUT3(AffineCell):
     """MUT3: a GRU whose update gate sees the old state squashed.
 
-        r, z, n = split(x W + b)
-        r = σ(r + h U),  z = σ(z + tanh(h) U_z)
-        n = tanh(n + (r ⊙ h) U_n)
+        r_x, z_x, n_x = split(x W + b)
+        r = σ(r_x + h U),  z = σ(z_x + tanh(h) U_z)
+        n = tanh(n_x + (r ⊙ h) U_n)
         h' = z ⊙ n + (1 - z) ⊙ h
 
     Shapes: x (B, D), h (B, H); W (D, 3H), b (3H,), gates in the order r z n; U, U_z and U_n (H, H). State: (h,).

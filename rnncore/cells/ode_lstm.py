@@ -28,9 +28,10 @@ class ODELSTM(TimedMemoryCell):
     """LSTM whose h obeys a differential equation for the time that has passed, while c keeps the memory untouched.
 
         x, Δt = input
-        i, f, g, o = split(x W + h U + b)
-        c' = σ(f) ⊙ c + σ(i) ⊙ tanh(g)
-        h' = y(Δt)  of  dy/dt = tanh(y P + p) Q + q,  y(0) = σ(o) ⊙ tanh(c')
+        a_i, a_f, a_g, a_o = split(x W + h U + b)
+        i, f, o = σ(a_i), σ(a_f), σ(a_o);  g = tanh(a_g)
+        c' = f ⊙ c + i ⊙ g
+        h' = y(Δt)  of  dy/dt = tanh(y P + p) Q + q,  y(0) = o ⊙ tanh(c')
 
     Shapes: input (B, D + 1), its last column Δt, h and c (B, H); W (D, 4H), U (H, 4H), b (4H,), gates in the order
     i f g o; P and Q (H, H), p and q (H,). State: (h, c). Output: h.
@@ -38,7 +39,7 @@ class ODELSTM(TimedMemoryCell):
     The equation is solved in `unfolds` equal steps by `solver`: euler, heun or rk4 (Runge–Kutta of order four); the
     gradient is that of these steps. At Δt = 0 this is LSTM. The paper leaves the solver open; the fixed-step ones of
     the authors' PyTorch code are these with three unfolds. In their TensorFlow code it is the old h that evolves,
-    driven by σ(o) ⊙ tanh(c').
+    driven by o ⊙ tanh(c').
 
     Errors: ValueError for an unknown solver, or unfolds below one.
 

@@ -14,7 +14,7 @@ __all__ = ["PeepholeLSTM", "peephole_lstm", "peephole_lstm_backward"]
 
 
 def peephole_lstm(a: Array, c: Array, p: Array) -> tuple[Array, Array, tuple[Array, ...]]:
-    """From a (B, 4H), the old c (B, H) and peepholes p (3H,): σ(o) ⊙ tanh(c'), the new c', and a cache."""
+    """From a (B, 4H), the old c (B, H) and peepholes p (3H,): o ⊙ tanh(c'), the new c', and a cache."""
     xp = array_namespace(a)
     i, f, g, o = split(a, 4)
     p_i, p_f, p_o = split(p, 3)
@@ -38,9 +38,11 @@ def peephole_lstm_backward(dh: Array, dc: Array, p: Array, cache: tuple[Array, .
 class PeepholeLSTM(MemoryCell):
     """LSTM with peepholes: i and f see the old cell state, o the new one, each unit its own.
 
-        i, f, g, o = split(x W + h U + b);  p_i, p_f, p_o = split(p)
-        c' = σ(f + p_f ⊙ c) ⊙ c + σ(i + p_i ⊙ c) ⊙ tanh(g)
-        h' = σ(o + p_o ⊙ c') ⊙ tanh(c')
+        a_i, a_f, a_g, a_o = split(x W + h U + b);  p_i, p_f, p_o = split(p)
+        i = σ(a_i + p_i ⊙ c),  f = σ(a_f + p_f ⊙ c),  g = tanh(a_g)
+        c' = f ⊙ c + i ⊙ g
+        o = σ(a_o + p_o ⊙ c')
+        h' = o ⊙ tanh(c')
 
     Shapes: x (B, D), h and c (B, H); W (D, 4H), U (H, 4H), b (4H,), gates in the order i f g o; p (3H,), in the order
     i f o. State: (h, c). Output: h.

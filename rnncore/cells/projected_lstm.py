@@ -18,9 +18,10 @@ __all__ = ["ProjectedLSTM"]
 class ProjectedLSTM(AffineCell):
     """LSTM whose output is projected to P numbers before it comes back: U costs P rows instead of H.
 
-        i, f, g, o = split(x W + h U + b)
-        c' = σ(f) ⊙ c + σ(i) ⊙ tanh(g)
-        h' = (σ(o) ⊙ tanh(c')) R
+        a_i, a_f, a_g, a_o = split(x W + h U + b)
+        i, f, o = σ(a_i), σ(a_f), σ(a_o);  g = tanh(a_g)
+        c' = f ⊙ c + i ⊙ g
+        h' = (o ⊙ tanh(c')) R
 
     Shapes: x (B, D), h (B, P), c (B, H); W (D, 4H), U (P, 4H), b (4H,), gates in the order i f g o; R (H, P).
     State: (h, c). Output: h.

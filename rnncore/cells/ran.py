@@ -18,8 +18,9 @@ __all__ = ["RAN"]
 class RAN(AffineCell):
     """Recurrent additive network: what the gates add up is linear in the inputs, so c is a weighted sum of them.
 
-        i, f, u = split(x W + b);  i_h, f_h = split(h U)
-        c' = σ(i + i_h) ⊙ u + σ(f + f_h) ⊙ c
+        i_x, f_x, u = split(x W + b);  i_h, f_h = split(h U)
+        i = σ(i_x + i_h),  f = σ(f_x + f_h)
+        c' = i ⊙ u + f ⊙ c
         h' = φ(c')
 
     Shapes: x (B, D), h and c (B, H); W (D, 3H), b (3H,), gates in the order i f u; U (H, 2H). State: (h, c). Output: h.

@@ -18,9 +18,11 @@ __all__ = ["ResLSTM"]
 class ResLSTM(MemoryCell):
     """LSTM with a shortcut: the input joins the projected cell state before the output gate, past all memory.
 
-        i, f, g, o = split(x W + h U + b);  p_i, p_f, p_o = split(p)
-        c' = σ(f + p_f ⊙ c) ⊙ c + σ(i + p_i ⊙ c) ⊙ tanh(g)
-        h' = σ(o + p_o ⊙ c') ⊙ (tanh(c') R + x S)
+        a_i, a_f, a_g, a_o = split(x W + h U + b);  p_i, p_f, p_o = split(p)
+        i = σ(a_i + p_i ⊙ c),  f = σ(a_f + p_f ⊙ c),  g = tanh(a_g)
+        c' = f ⊙ c + i ⊙ g
+        o = σ(a_o + p_o ⊙ c')
+        h' = o ⊙ (tanh(c') R + x S)
 
     Shapes: x (B, D), h and c (B, H); W (D, 4H), U (H, 4H), b (4H,), gates in the order i f g o; p (3H,), in the order
     i f o; R (H, H), S (D, H). State: (h, c). Output: h.

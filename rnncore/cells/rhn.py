@@ -18,15 +18,16 @@ class RHN(AffineCell):
     """The recurrent highway network: one time step is L highway layers, and only the first of them sees the input.
 
         s_0 = h,  a_1 = x W + s_0 U + b,  a_l = s_l-1 Us_l + bs_l  for l = 2 … L
-        n, t = split(a_l)
-        s_l = σ(t) ⊙ tanh(n) + (1 - σ(t)) ⊙ s_l-1
+        p, q = split(a_l)
+        n = tanh(p),  t = σ(q)
+        s_l = t ⊙ n + (1 - t) ⊙ s_l-1
         h' = s_L
 
     Shapes: x (B, D), h (B, H); W (D, 2H), U (H, 2H), b (2H,), in the order n t; Us and bs tuples of L - 1 arrays
     (H, 2H) and (2H,). State: (h,). Output: h.
 
-    The carry gate is 1 - σ(t), as in the paper's experiments; where `coupled` is False it is a third part of a_l with
-    weights of its own, s_l = σ(t) ⊙ tanh(n) + σ(c) ⊙ s_l-1, in the order n t c, and 2H above is 3H. The products with
+    The carry gate is 1 - t, as in the paper's experiments; where `coupled` is False it is a third part of a_l with
+    weights of its own, s_l = t ⊙ n + c ⊙ s_l-1, in the order n t c, and 2H above is 3H. The products with
     Us need the layer before, so they are made within the step.
 
     Paper: J. G. Zilly, R. K. Srivastava, J. Koutník, J. Schmidhuber, Recurrent highway networks, arXiv 1607.03474,

@@ -58,10 +58,10 @@ class SimpleGatedUnit(AffineCell):
 class SGU(SimpleGatedUnit):
     """The simple gated unit: the input enters through products with the state alone.
 
-        g, z = split(x W + b)
+        g, z_x = split(x W + b)
         k = tanh((g ⊙ h) U_g)
         n = softplus(k ⊙ h)
-        z = hard_sigmoid(z + h U)
+        z = hard_sigmoid(z_x + h U)
         h' = (1 - z) ⊙ h + z ⊙ n
 
     Shapes: x (B, D), h (B, H); W (D, 2H), b (2H,), gates in the order g z; U (H, H), U_g (H, H). State: (h,).
@@ -91,10 +91,10 @@ class SGU(SimpleGatedUnit):
 class DSGU(SimpleGatedUnit):
     """The deep simple gated unit: one more layer before the output, which is bounded.
 
-        g, z = split(x W + b)
+        g, z_x = split(x W + b)
         k = tanh((g ⊙ h) U_g)
         n = σ((k ⊙ h) U_o)
-        z = hard_sigmoid(z + h U)
+        z = hard_sigmoid(z_x + h U)
         h' = (1 - z) ⊙ h + z ⊙ n
 
     Shapes: x (B, D), h (B, H); W (D, 2H), b (2H,), gates in the order g z; U, U_g and U_o (H, H). State: (h,).

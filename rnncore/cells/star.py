@@ -17,8 +17,8 @@ __all__ = ["STAR"]
 class STAR(AffineCell):
     """A cell to be stacked: one gate, a candidate from the input alone, and a tanh that keeps gradients in size.
 
-        z, k = split(x W + b)
-        z = tanh(z),  k = σ(k + h U)
+        z_x, k_x = split(x W + b)
+        z = tanh(z_x),  k = σ(k_x + h U)
         h' = tanh((1 - k) ⊙ h + k ⊙ z)
 
     Shapes: x (B, D), h (B, H); W (D, 2H), b (2H,), gates in the order z k; U (H, H). State: (h,). Output: h.

@@ -18,8 +18,9 @@ __all__ = ["TGRU", "TLSTM", "TRNN", "WindowCell"]
 class TRNN(InputCell):
     """The strongly-typed RNN: each unit keeps a running mean of its own feature of the inputs, at a pace they set.
 
-        z, f = split(x W + b)
-        h' = σ(f) ⊙ h + (1 - σ(f)) ⊙ z
+        z, a_f = split(x W + b)
+        f = σ(a_f)
+        h' = f ⊙ h + (1 - f) ⊙ z
 
     Shapes: x (B, D), h (B, H); W (D, 2H), b (2H,), in the order z f. State: (h,). Output: h.
 
@@ -119,8 +120,9 @@ class WindowCell(Cell):
 class TGRU(WindowCell):
     """The strongly-typed GRU: what is added is a feature of two inputs times another, squashed.
 
-        z, f, o = split(x W + v + b)
-        h' = σ(f) ⊙ h + z ⊙ tanh(o)
+        z, a_f, a_o = split(x W + v + b)
+        f = σ(a_f),  o = tanh(a_o)
+        h' = f ⊙ h + z ⊙ o
         v' = x V
 
     Shapes: x (B, D), h (B, H), v (B, 3H); W and V (D, 3H), b (3H,), gates in the order z f o. State: (h, v); the v of
@@ -153,9 +155,10 @@ class TGRU(WindowCell):
 class TLSTM(WindowCell):
     """The strongly-typed LSTM: a running mean of features of two inputs, shown through an output gate.
 
-        z, f, o = split(x W + v + b)
-        c' = σ(f) ⊙ c + (1 - σ(f)) ⊙ z
-        h' = c' ⊙ tanh(o)
+        z, a_f, a_o = split(x W + v + b)
+        f = σ(a_f),  o = tanh(a_o)
+        c' = f ⊙ c + (1 - f) ⊙ z
+        h' = c' ⊙ o
         v' = x V
 
     Shapes: x (B, D), h and c (B, H), v (B, 3H); W and V (D, 3H), b (3H,), gates in the order z f o. State: (h, c, v);

@@ -17,9 +17,9 @@ __all__ = ["TauGRU"]
 class TauGRU(AffineCell):
     """τ-GRU: beside the candidate from the last state a gated one from the state d steps before it.
 
-        g, a, u, z = split(x W + b);  g_h, a_h, u_h = split(h U)
-        g = σ(g + g_h),  a = σ(a + a_h)
-        u = tanh(u + u_h),  z = tanh(z + h_d U_z)
+        g_x, a_x, u_x, z_x = split(x W + b);  g_h, a_h, u_h = split(h U)
+        g = σ(g_x + g_h),  a = σ(a_x + a_h)
+        u = tanh(u_x + u_h),  z = tanh(z_x + h_d U_z)
         h' = (1 - g) ⊙ h + g ⊙ (u + a ⊙ z)
 
     Shapes: x (B, D), h (B, H); W (D, 4H), U (H, 3H), b (4H,), gates in the order g a u z; U_z (H, H).

@@ -18,8 +18,9 @@ __all__ = ["UGRNN"]
 class UGRNN(AffineCell):
     """The update gate RNN: one gate decides whether a unit keeps its value or computes a new one.
 
-        c, g = split(x W + h U + b)
-        h' = σ(g) ⊙ h + (1 - σ(g)) ⊙ φ(c)
+        a_c, a_g = split(x W + h U + b)
+        g = σ(a_g)
+        h' = g ⊙ h + (1 - g) ⊙ φ(a_c)
 
     Shapes: x (B, D), h (B, H); W (D, 2H), U (H, 2H), b (2H,), gates in the order c g. State: (h,). Output: h.
 

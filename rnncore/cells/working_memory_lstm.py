@@ -18,10 +18,12 @@ __all__ = ["WMCLSTM"]
 class WMCLSTM(MemoryCell):
     """LSTM whose gates see the whole cell state through a matrix and a tanh: peepholes that cannot swamp a gate.
 
-        i, f, g, o = split(x W + h U + b)
+        a_i, a_f, a_g, a_o = split(x W + h U + b)
         m_i, m_f = split(tanh(c V))
-        c' = σ(f + m_f) ⊙ c + σ(i + m_i) ⊙ tanh(g)
-        h' = σ(o + tanh(c' V_o)) ⊙ tanh(c')
+        i = σ(a_i + m_i),  f = σ(a_f + m_f),  g = tanh(a_g)
+        c' = f ⊙ c + i ⊙ g
+        o = σ(a_o + tanh(c' V_o))
+        h' = o ⊙ tanh(c')
 
     Shapes: x (B, D), h and c (B, H); W (D, 4H), U (H, 4H), b (4H,), gates in the order i f g o; V (H, 2H), in the order
     i f; V_o (H, H). State: (h, c). Output: h.
