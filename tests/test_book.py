@@ -1,9 +1,10 @@
 """The book as it was built: complete, linked, described, readable offline and on a phone."""
 
+import base64
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,11 +14,16 @@ import pytest
 import yaml
 from axe_playwright_python.sync_playwright import Axe
 from bs4 import BeautifulSoup
+from drawing.style import CYCLE, GRADIENT, GREY, INK, INPUT, OUTPUT, STATE_TEXT
+from matplotlib.colors import to_rgb
+
+from rnncore import CELLS
 
 ROOT = Path(__file__).parents[1]
 HTML = ROOT / "_build/html"
 TOC = yaml.safe_load((ROOT / "_toc.yml").read_text())
-PAGES = [TOC["root"], *(chapter["file"] for part in TOC["parts"] for chapter in part["chapters"])]
+LISTED = [chapter for part in TOC["parts"] for chapter in part["chapters"]]
+PAGES = [TOC["root"], *(page["file"] for chapter in LISTED for page in (chapter, *chapter.get("sections", ())))]
 CHAPTERS = [page for page in PAGES if Path(page).name[0].isdigit()]
 HEADINGS = ["What goes wrong", "Exercise", "Summary", "Further reading"]
 PHONE = {"width": 390, "height": 844}
@@ -100,6 +106,16 @@ def test_style_sheets_fetch_nothing_from_elsewhere() -> None:
     assert not [path.name for path in HTML.rglob("*.css") if fetch.search(path.read_text(encoding="utf-8"))]
 
 
+def test_reference_has_every_cell_once_and_leads_on_from_where_it_was_one_page() -> None:
+    pages = [page for page in PAGES if page.startswith("book/reference/")]
+    there = [sign["id"] for page in pages for sign in article(page).select("dl.py > dt[id]")]
+    assert len(there) == len(set(there))
+    assert {f"rnncore.{name}" for name in CELLS} < set(there)
+    sections = """what-a-cell-is cells layers models losses optimisers initialisation training many-trainings
+        jax-and-compiled-runs trees-of-parameters tasks data checks other-libraries"""
+    assert {*there, *sections.split()} <= anchors(HTML / "book/reference.html")
+
+
 @pages
 def test_images_are_described(page: str) -> None:
     assert not [img["src"] for img in article(page).find_all("img") if len(img.get("alt", "")) <= 20]
@@ -108,6 +124,46 @@ def test_images_are_described(page: str) -> None:
 @chapters
 def test_figures_have_captions(page: str) -> None:
     assert not [img["alt"] for img in article(page).find_all("img") if not img.find_parent("figure")]
+
+
+def luminance(color: Sequence[float]) -> float:
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in color]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def on_dark(color: Sequence[float]) -> list[float]:
+    """What `invert(1) hue-rotate(180deg)` makes of a colour."""
+    inverse = [1 - c for c in color]
+    grey = 0.213 * inverse[0] + 0.715 * inverse[1] + 0.072 * inverse[2]
+    return [min(max(2 * grey - c, 0), 1) for c in inverse]
+
+
+@pytest.mark.parametrize(
+    ("ratio", "colors"),
+    [
+        (3, [*CYCLE.by_key()["color"], GRADIENT]),
+        (4.5, [INPUT, OUTPUT, GRADIENT, INK, GREY, STATE_TEXT]),
+    ],
+    ids=["lines", "words"],
+)
+def test_figures_have_contrast_on_light_and_on_dark_pages(ratio: float, colors: list[str]) -> None:
+    for color in map(to_rgb, colors):
+        for drawn, page in (color, to_rgb("white")), (on_dark(color), to_rgb("#121212")):
+            dark, light = sorted((luminance(drawn), luminance(page)))
+            assert (light + 0.05) / (dark + 0.05) >= ratio, color
+
+
+@chapters
+def test_figures_have_no_ground(page: str) -> None:
+    """A page of another colour shows through."""
+    drawn = []
+    for source in (img["src"] for img in article(page).find_all("img")):
+        if source.startswith("data:"):
+            drawn.append(base64.b64decode(source.partition(",")[2]).decode())
+        elif source.endswith(".svg"):
+            drawn.append((HTML / page).parent.joinpath(source).read_text())
+    assert drawn
+    assert not [svg[:500] for svg in drawn if not re.search('<g id="patch_1">\\s*<path [^>]*style="fill: none', svg)]
 
 
 @chapters
@@ -238,8 +294,77 @@ def test_page_fits_a_phone(seen: SimpleNamespace) -> None:
     assert seen.tab.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
+OPENED = "document.querySelectorAll('article details').forEach(box => box.open = {})"
+CUT = """() => {
+    const scrolls = box => ['auto', 'scroll'].includes(getComputedStyle(box).overflowX);
+    const shaded = box => getComputedStyle(box).backgroundAttachment.includes('local');
+    const found = [];
+    for (const thing of document.querySelectorAll('article :is(mjx-math, pre, table, img, .output > *)')) {
+        if (!thing.checkVisibility()) continue;
+        const { left, width } = thing.getBoundingClientRect(), right = left + Math.max(width, thing.scrollWidth);
+        let box = thing;
+        for (; box !== document.documentElement; box = box.parentElement) {
+            const edge = box.getBoundingClientRect().left + box.clientLeft + box.clientWidth;
+            if (getComputedStyle(box).overflowX !== 'visible' && edge + 1.5 < right) break;
+        }
+        if (box === document.documentElement ? right > innerWidth + 1.5 : !(scrolls(box) && shaded(box)))
+            found.push(thing.outerHTML.slice(0, 200));
+    }
+    return found;
+}"""
+
+
+def test_nothing_is_cut_off_on_a_phone_without_a_sign(seen: SimpleNamespace) -> None:
+    """Formulas, code, outputs and tables fit, or lie in a box that scrolls and shades the edge where there is more."""
+    seen.tab.evaluate(OPENED.format("true"))
+    cut = seen.tab.evaluate(CUT)
+    seen.tab.evaluate(OPENED.format("false"))
+    assert not cut
+
+
+SCROLLED = "article :is(pre, .output, .pst-scrollable-table-container, mjx-container[display])"
+SHADED: set[str] = set()  # kinds of boxes that were looked at
+
+
+def test_boxes_that_scroll_are_shaded_where_there_is_more(seen: SimpleNamespace) -> None:
+    """The first of each kind is looked at: the last pixels on the right, with and without what stands behind them."""
+
+    def edge(box) -> bytes:
+        box.evaluate("box => box.scrollIntoView({ block: 'center', behavior: 'instant' })")
+        at = box.bounding_box()
+        clip = {"x": at["x"] + at["width"] - 8, "y": at["y"] + at["height"] / 2 - 6, "width": 8, "height": 12}
+        return seen.tab.screenshot(clip=clip)
+
+    def shaded(box) -> bool:
+        shown = edge(box)
+        box.evaluate("box => box.style.backgroundImage = 'none'")
+        bare = edge(box)
+        box.evaluate("box => box.style.backgroundImage = ''")
+        return shown != bare
+
+    for box in seen.tab.query_selector_all(SCROLLED):
+        kind = box.evaluate("box => box.localName + (box.closest('.cell_output') ? ' output' : '')")
+        if kind not in SHADED and box.evaluate("box => box.checkVisibility() && box.scrollWidth > box.clientWidth + 9"):
+            SHADED.add(kind)
+            assert shaded(box), kind
+            box.evaluate("box => box.scrollLeft = box.scrollWidth")
+            assert not shaded(box), kind
+            box.evaluate("box => box.scrollLeft = 0")
+
+
+def test_figures_turn_with_a_dark_page(seen: SimpleNamespace) -> None:
+    seen.tab.evaluate("document.documentElement.dataset.theme = 'dark'")
+    styles = seen.tab.evaluate("""[...document.querySelectorAll('article figure img')].map(image => {
+        const { filter, backgroundColor } = getComputedStyle(image);
+        return `${filter} on ${backgroundColor}`;
+    })""")
+    seen.tab.evaluate("document.documentElement.dataset.theme = 'light'")
+    assert set(styles) <= {"invert(1) hue-rotate(180deg) on rgba(0, 0, 0, 0)"}
+
+
 def test_page_is_accessible(seen: SimpleNamespace) -> None:
     """Of thousands of coloured words, formulas and signatures, all made alike, the first of each kind is left."""
+    seen.tab.add_style_tag(content="* { background-image: none !important }")  # before a shade axe judges no colours
     seen.tab.evaluate("""() => {
         const kinds = new Set(), formulas = document.querySelectorAll("mjx-container");
         for (const word of document.querySelectorAll("pre span:not(:has(*))")) {

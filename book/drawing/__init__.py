@@ -6,7 +6,17 @@ from drawing.gates import NEW, box, carousel, fork, gate, line, memory_cell, plu
 from drawing.gru import gru_cell
 from drawing.ladder import ladder
 from drawing.movable import movable
-from drawing.networks import column, elman, elman_and_jordan, folded, gradient_flow, jordan, one_step, unrolled
+from drawing.networks import (
+    column,
+    elman,
+    elman_and_jordan,
+    folded,
+    gradient_flow,
+    jordan,
+    one_step,
+    unrolled,
+    way_back,
+)
 from drawing.parts import RADIUS, UNIT, arrow, canvas, head, node, write
 from drawing.patterns import patterns
 from drawing.sequences import kept, windows

@@ -94,6 +94,27 @@ def gradient_flow(ax: Axes | None = None, steps: int = 4) -> None:
         write(ax, (left, y), f"$d{name}$", GRADIENT)
 
 
+def way_back(ax: Axes, steps: int, t: int, above: str, right: str, total: str) -> None:
+    """From the last step back to step t: what arrives at h_t from above, what from the right, and both together."""
+    stride, row, rise = 1.2, 0.95, 1.35
+    ax = canvas(stride * steps + 0.9, row + rise + 0.45, ax)
+    old = node(ax, (0.4, row), "$h_0$", GREY)
+    for s in range(1, steps + 1):
+        x = 0.4 + stride * s
+        state = node(ax, (x, row), f"$h_{{{s}}}$", STATE if s == t else GREY)
+        loss = node(ax, (x, row + rise), f"$L_{{{s}}}$", OUTPUT if s == t else GREY)
+        arrow(ax, state, loss, color=GREY, shift=(-0.1, 0))
+        arrow(ax, old, state, color=GREY, shift=(0, 0.1))
+        if s >= t:
+            label = above if s == t else ""
+            arrow(ax, loss, state, label, GRADIENT, shift=(0.1, 0), beside=(0.1, 0), dashed=True)
+        if s > t:
+            label = right if s == t + 1 else ""
+            arrow(ax, state, old, label, GRADIENT, shift=(0, -0.1), beside=(0, -0.28), dashed=True)
+        old = state
+    write(ax, (0.4 + stride * t, row - 0.7), total)
+
+
 def one_step(ax: Axes | None = None) -> None:
     """What one step computes, with shapes: two products, a sum, a tanh."""
     ax = canvas(5.8, 3, ax)

@@ -7,7 +7,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.patches import Circle, FancyArrowPatch
 from matplotlib.path import Path
 
-from drawing.style import INK
+from drawing.style import INK, STATE, STATE_TEXT
 
 UNIT = 0.72  # inches per unit of a diagram
 RADIUS = 0.31  # of a node, in units
@@ -70,4 +70,5 @@ def head(ax: Axes, path: Path, color: str, width: float, linestyle: object = "-"
 
 def write(ax: Axes, at: Point, text: str, color: str = INK, *, size: float = 13, align: str = "center") -> None:
     """Text centred on its point."""
+    color = STATE_TEXT if color == STATE else color
     ax.text(*at, text, ha=align, va="center_baseline", color=color, fontsize=size, zorder=4)
