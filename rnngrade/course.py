@@ -1,6 +1,7 @@
 """`rnngrade autograde` and `rnngrade status`: a class of an nbgrader course."""
 
 import argparse
+import contextlib
 import sys
 from collections import Counter
 from collections.abc import Iterable
@@ -120,9 +121,8 @@ def status(assignment: str) -> int:
     if not rows:
         return _stop(f"nothing of {assignment} has been graded by rnngrade")
     try:
-        book = Book(course.db_url, course.course_id)
-        marks = book.marks(assignment)
-        book.close()
+        with contextlib.closing(Book(course.db_url, course.course_id)) as book:
+            marks = book.marks(assignment)
     except SQLAlchemyError as error:
         return _stop(f"{type(error).__name__}: {error}")
     rows = [row.now(marks.get(row.student)) for row in rows]

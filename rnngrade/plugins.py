@@ -193,7 +193,7 @@ def _harmless(tag: str, name: str, value: str) -> bool:
 class CsvExport(ExportPlugin):
     """nbgrader's table of grades, as CSV that any program reads rightly and no spreadsheet takes for a formula.
 
-    Its last column is new: the points that are still to be given by hand.
+    It has one column more: the points that are still to be given by hand.
     """
 
     COLUMNS = (

@@ -49,7 +49,7 @@ class Row:
 
     @property
     def is_odd(self) -> bool:
-        """A person should see what happened; to mark by hand what is there to be marked is no such thing."""
+        """Something happened that a person should look at; an answer that waits for its mark is no such thing."""
         return self.status not in ("graded", "needs marking")
 
     def now(self, marks: Marks | None) -> "Row":

@@ -34,10 +34,10 @@ class Marks:
         kept: marks by hand that were given to an earlier answer.
     """
 
-    score: float
-    most: float
-    unmarked: float
-    kept: tuple[str, ...]
+    score: float = 0.0
+    most: float = 0.0
+    unmarked: float = 0.0
+    kept: tuple[str, ...] = ()
 
     @property
     def status(self) -> str:
@@ -117,7 +117,12 @@ class Book:
 
     def marks(self, assignment: str) -> dict[str, Marks]:
         """What each student has in this assignment; marks given by hand since it was graded are among them."""
-        return patiently(lambda: marks_of(self._gradebook, assignment), self._say)
+
+        def read() -> dict[str, Marks]:
+            self._gradebook.db.rollback()  # PostgreSQL answers nothing after it has waited for a lock in vain
+            return marks_of(self._gradebook, assignment)
+
+        return patiently(read, self._say)
 
     def record(
         self,
@@ -188,7 +193,7 @@ class Book:
             notebook.late_submission_penalty = _penalty(submission, notebook, penalties)
         book.db.flush()
         book.db.expire_all()
-        return marks_of(book, assignment, result.student)[result.student]
+        return marks_of(book, assignment, result.student).get(result.student, Marks())
 
     @staticmethod
     def _auto_score(cell: nbformat.NotebookNode | None, result: Result) -> float | None:
@@ -217,7 +222,7 @@ def marks_of(gradebook: Gradebook, assignment: str, student: str | None = None) 
     found: dict[str, Marks] = {}
     penalties: set[str] = set()
     for who, notebook, penalty, cell, score, most, auto, manual, waits in wanted:
-        old = found.get(who, Marks(0.0, 0.0, 0.0, ()))
+        old = found.get(who, Marks())
         late = 0.0 if notebook in penalties else penalty or 0.0
         penalties.add(notebook)
         kept = (f"{cell}: the manual mark of {manual:g} was kept",) if waits and manual is not None else ()
