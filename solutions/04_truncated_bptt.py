@@ -309,8 +309,8 @@ except Exception as error:
 # %% [markdown] nbgrader={"grade": true, "grade_id": "open-task", "locked": false, "points": 2, "schema_version": 3, "solution": true, "task": false}
 # *Places.* Cuts fall at the steps $nk$ of the series, and a stream begins at a multiple of $Nk$, which is a multiple of
 # $k$ too. The multiples of $k$ meet $P / \gcd(P, k)$ different places, if there are at least so many chunks. For $P =
-# 24$: one place for $k = 24$ and for $k = 12$ two, for $k = 20$ six, for $k = 23$ and $k = 25$ all 24. `set(xs[:,
-# 0].ravel())` of `streams(s % P, B, k)` shows them.
+# 24$ that is one place for $k = 24$, two for 12, six for 20, and all 24 for 23 and 25. With `xs, _ = streams(s[:, None]
+# % P, B, k)` the set of `xs[:,0].ravel()` has them.
 #
 # *Experiment.* The lengths 23 and 25 enclose 24: nearly the same reach and the same number of updates, and if 24 is
 # worse than *both*, it is not the length. Better still, keep $k = 24$, and let the second network begin each epoch at a

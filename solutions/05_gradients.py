@@ -272,7 +272,7 @@ except Exception as error:
 # then neither do the two means: their product is a sum of these, with weights that are not negative. In practice one
 # puts the bound above the usual lengths, so that only the exception is clipped, and looks at how often that occurs. But
 # if the exception is where the loss has something to say, such as a rare class, clipping makes it quieter, and more
-# batches do not help: it is a bias, no noise.
+# batches do not help: it is a bias and not noise.
 #
 # **Marking**
 #

@@ -302,7 +302,7 @@ except Exception as error:
 # *How many.* Each unit has two signs and the units have $H!$ orders: $2^H H!$ networks, if no two units are alike. For
 # $H = 8$ these are $256 \cdot 40{,}320 = 10{,}321{,}920$. (An LSTM and Elman's network with tanh have as many.) Two
 # trainings from different starts may have found the same function and not have one weight in common. So a distance
-# between weights says nothing, and the mean of two good networks is as a rule a bad one. Compare what they compute, or
+# between weights says little, and the mean of two good networks need not be good at all. Compare what they compute, or
 # bring the units into line before.
 #
 # **Marking**
