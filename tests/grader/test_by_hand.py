@@ -11,7 +11,7 @@ from nbgrader.api import Gradebook
 
 from rnngrade.checks import exercise
 from rnngrade.grading.batch import Row
-from rnngrade.grading.cells import grade_id
+from rnngrade.grading.cells import grade_id, is_by_hand
 from rnngrade.grading.gradebook import Marks
 from rnngrade.grading.job import STATUSES, Settings
 from rnngrade.grading.restore import restore
@@ -144,6 +144,19 @@ def test_empty_answer_is_seen(tmp_path: Path, answer: str, beside: str, empty: b
     assert bool(restored.doubts) == doubted
     (cell,) = (cell for cell in restored.notebook.cells if grade_id(cell) == OPEN)
     assert cell.source == (STUB if empty else answer)
+
+
+def test_answer_stays_what_was_released_but_for_its_text(tmp_path: Path) -> None:
+    course = Course.copy(E.name, tmp_path)
+    handed_in = nbformat.read(hand_in(course, "ada", RIGHT, "Because."), as_version=4)
+    (cell,) = (cell for cell in handed_in.cells if grade_id(cell) == OPEN)
+    cell.update(cell_type="code", outputs=[], execution_count=None)
+    cell.metadata.nbgrader.update(points=100, solution=False)
+    restored = restore(handed_in, course.released, {})
+    (cell,) = (cell for cell in restored.notebook.cells if grade_id(cell) == OPEN)
+    assert (cell.cell_type, cell.source, is_by_hand(cell)) == ("markdown", "Because.", True)
+    assert cell.metadata.nbgrader.points == E.by_hand
+    assert restored.notes == ["open-task was restored (its type and metadata had been changed)"]
 
 
 ROW = Row("ada", "graded", 22.0, 24.0, "", "f", "r")
