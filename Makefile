@@ -23,6 +23,7 @@ help: ## what there is to make
 
 # The matrices of the chapters are small: a second thread for each product costs more than it brings.
 book: export OPENBLAS_NUM_THREADS = 1
+book: export PJRT_NPROC = 1
 book: .venv/.has-book _build/.code ## run every chapter and build the book: _build/html/index.html
 	@echo "· Running the pages"
 	@python book/execute.py || { $(call stop,a page does not run to its end, as shown above); }

@@ -29,12 +29,17 @@ FOLDER = ROOT / "benchmarks"
 PAGES = sorted(path.stem for path in (ROOT / "book").glob("[0-9]*.md"))
 SOLUTIONS = sorted(path.stem for path in (ROOT / "solutions").glob("*.py"))
 TRAINING = ["tests/test_training.py", "tests/test_models.py", "tests/test_optim.py", "tests/test_benchmarks.py"]
-KERNELS = ("Prescott", "Haswell", "SkylakeX", "Zen")
+KERNELS = {
+    "Prescott": "SSE4_2",
+    "Haswell": "AVX2",
+    "SkylakeX": "AVX512",
+    "Zen": "AVX2",
+}  # and what XLA may use
 VARIANTS: dict[str, dict[str, str]] = {
     "as it is": {},
-    **{kernel: {"OPENBLAS_CORETYPE": kernel} for kernel in KERNELS},
+    **{k: {"OPENBLAS_CORETYPE": k, "XLA_FLAGS": f"--xla_cpu_max_isa={isa}"} for k, isa in KERNELS.items()},
     "no SIMD": {"NPY_DISABLE_CPU_FEATURES": " ".join(__cpu_dispatch__)},
-    "two threads": {"OPENBLAS_NUM_THREADS": "2"},
+    "two threads": {"OPENBLAS_NUM_THREADS": "2", "PJRT_NPROC": "2"},
     **{f"nudge {k}": {"RNNCORE_NUDGE": str(k)} for k in (1, 2, 3)},
     **{f"seed {k}": {"RNNCORE_SEED": str(k)} for k in (1, 2, 3)},
 }
@@ -43,7 +48,7 @@ ROOM, MOST = 3.0, 1000.0
 
 def environment(variant: str) -> dict[str, str]:
     """Of a process under this variant; one thread, unless it is about threads."""
-    return os.environ | {"OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": str(FOLDER)} | VARIANTS[variant]
+    return os.environ | {"OPENBLAS_NUM_THREADS": "1", "PJRT_NPROC": "1", "PYTHONPATH": str(FOLDER)} | VARIANTS[variant]
 
 
 def run_page(page: str, variant: str) -> dict[str, Any]:
