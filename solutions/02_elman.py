@@ -217,6 +217,49 @@ def generate(x, h0, W, U, b, V, c, steps):
 # %% nbgrader={"grade": true, "grade_id": "check-generate", "locked": true, "points": 4, "schema_version": 3, "solution": false, "task": false}
 check.generate(generate)
 
+# %% [markdown] nbgrader={"grade": false, "grade_id": "about-drawing", "locked": true, "schema_version": 3, "solution": false, "task": false}
+# ## A network that draws
+#
+# Nothing to write, nothing to earn: your `elman_forward` and `generate` draw a figure of eight. Its two loops cross, so
+# the pen's place alone does not say where to go on; the state has to know. $W$, $U$ and $b$ of 100 units stay random.
+# The network reads 1,000 points of the curve, with a little noise, and $V$ and $c$ are those with which the outputs come
+# nearest to the next point, by least squares (why this can be enough is in chapter 4). Then it reads 100 points more, and
+# goes on without the curve, for 50 rounds of 40 points.
+
+
+# %% nbgrader={"grade": false, "grade_id": "drawing", "locked": true, "schema_version": 3, "solution": false, "task": false}
+def draw(hidden=100, lap=40, rounds=50):
+    import matplotlib.pyplot as plt
+
+    rng = np.random.default_rng(2)
+    angle = 2 * np.pi * np.arange(1001 + lap * rounds) / lap
+    curve = np.stack([np.sin(angle), np.sin(2 * angle)], axis=-1)[:, None]  # (steps, 1, 2)
+    W, U = rng.normal(0, 0.5, (2, hidden)), rng.normal(0, 0.8 / np.sqrt(hidden), (hidden, hidden))
+    b, h0 = rng.normal(0, 0.2, hidden), np.zeros((1, hidden))
+
+    hs, _ = elman_forward(curve[:1000] + rng.normal(0, 0.01, (1000, 1, 2)), h0, W, U, b)
+    states = np.column_stack([hs[100:, 0], np.ones(900)])
+    weights = np.linalg.solve(states.T @ states + 1e-3 * np.eye(hidden + 1), states.T @ curve[101:1001, 0])
+    V, c = weights[:-1], weights[-1]
+
+    _, h = elman_forward(curve[:100], h0, W, U, b)
+    ys = generate(curve[100], h, W, U, b, V, c, lap * rounds)[:, 0]
+    off = np.linalg.norm(ys - curve[101 : 101 + len(ys), 0], axis=1)
+    for n in (1, 2, 5, 10, rounds):
+        print(f"round {n:2d}: at most {off[(n - 1) * lap : n * lap].max():.3f} from where the pen should be")
+    plt.figure(figsize=(4, 3))
+    plt.plot(*curve[: lap + 1, 0].T, color="lightgrey", linewidth=6, label="the curve")
+    plt.plot(*ys[-lap - 1 :].T, ".-", label=f"round {rounds}")
+    plt.legend(loc="upper right")
+
+
+try:
+    draw()
+except NotImplementedError:
+    print("Come back when the functions above are written.")
+except Exception as error:
+    print(f"Not yet: {type(error).__name__}: {error}. The checks above tell which function is not right.")
+
 # %% [markdown] nbgrader={"grade": false, "grade_id": "about-open-task", "locked": true, "schema_version": 3, "solution": false, "task": false}
 # ## Open task: does it fall silent? (2 points, marked by hand)
 #
