@@ -75,7 +75,7 @@ class Overview(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         self.env.note_reread()
-        return [Place(pattern=self.arguments[0])]
+        return [Place(page=self.env.docname, pattern=self.arguments[0])]
 
 
 class FillIn(SphinxPostTransform):
@@ -85,7 +85,7 @@ class FillIn(SphinxPostTransform):
 
     def run(self, **_: object) -> None:
         for place in list(self.document.findall(Place)):
-            pages = self.env.toctree_includes.get(self.env.docname, ())
+            pages = self.env.toctree_includes[place["page"]]
             found = [item for page in pages if fnmatch(page, place["pattern"]) for item in self._sections(page)]
             place.replace_self(nodes.definition_list("", *found))
 
