@@ -76,7 +76,7 @@ serve: book ## the book on http://127.0.0.1:8000 (or PORT=…)
 	@echo "· The book is on http://127.0.0.1:$(PORT) until Ctrl-C"
 	@python -m http.server --bind 127.0.0.1 --directory _build/html $(PORT)
 
-lags: .venv/.has-test ## how long each network remembers (half an hour)
+lags: .venv/.has-test ## how long each network remembers (an hour)
 	@cd benchmarks && python lags.py
 
 zoo: .venv/.has-test ## every cell at the same size on three tasks (an hour or two)

@@ -15,7 +15,7 @@ c.Autograde.autograde_preprocessors = [
 ]
 c.RnnGrade.limits = {"cell": 60, "total": 600}  # seconds
 
-# Feedback that says what needs marking, without hidden tests, and with no program of a student's in its pages or the formgrader's.
+# Feedback that says what needs marking, without hidden tests, and with no program of a student's in any page.
 c.GenerateFeedback.preprocessors = [
     "nbgrader.preprocessors.GetGrades",
     "rnngrade.plugins.NeedsMarking",

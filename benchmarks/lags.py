@@ -1,8 +1,9 @@
 """How long can they remember? The latch task at lags of 8, 16, 32, … until a network no longer learns it: `make lags`.
 
-For each network and learning rate: ten starts a lag, side by side in one compiled program (`rnncore.sweep`), until none
-of the ten learns within the updates; then the ladder ends. A start has learnt when 20 successive batches, all of them
-new, cost less than 0.05 on average. Results are kept in `benchmarks/results/lags-….json`, and gone on with from there.
+For each network, lag and learning rate: ten starts, side by side in one compiled program (`rnncore.sweep`). A start has
+learnt when 20 successive batches, all of them new, cost less than 0.05 on average. A rate at which none of the ten
+learns climbs no further, and beyond a lag of 256 only the best rate of the rung before does. Results are kept in
+`benchmarks/results/lags-….json`, and gone on with from there.
 """
 
 import statistics
@@ -14,8 +15,17 @@ import runs
 
 from rnncore import CELLS, Dense, ManyToOne, engine, init, losses, optim, sweep, tasks
 
-SETTINGS = {"hidden": 16, "updates": 1000, "batch": 32, "clip": 1.0, "seeds": 10, "longest": 1024, "learnt": [20, 0.05]}
-RATES = (0.03, 0.01, 0.003, 0.001)
+SETTINGS = {
+    "hidden": 16,
+    "updates": 1000,
+    "batch": 32,
+    "clip": 1.0,
+    "rates": (0.03, 0.01, 0.003, 0.001),
+    "seeds": 10,
+    "longest": 1024,
+    "all rates": 256,  # the longest lag at which each rate is tried
+    "learnt": (20, 0.05),  # so many batches, their mean loss
+}
 NETWORKS = {  # name → cell, options of its init, how it is changed at the start
     "tanh, uniform": ("Elman", {}, "uniform"),
     "ReLU, uniform": ("Elman", {"activation": "relu"}, "uniform"),
@@ -25,9 +35,7 @@ NETWORKS = {  # name → cell, options of its init, how it is changed at the sta
     "LSTM, forget bias 0": ("LSTM", {"forget_bias": 0.0}, ""),
     "LSTM, forget bias 1": ("LSTM", {}, ""),
     "LSTM, chrono": ("LSTM", {}, "chrono"),
-    "LSTM of 1997": ("LSTM1997", {}, ""),
     "GRU": ("GRU", {}, ""),
-    "GRU, chrono": ("GRU", {}, "chrono"),
 }
 
 
@@ -41,11 +49,8 @@ def built(rng: np.random.Generator, name: str, hidden: int, lag: int) -> ManyToO
         drawn = {part: init.uniform(rng, -bound, bound, *getattr(cell, part).shape) for part in "WUb"}
         cell = replace(cell, **drawn)
     if start == "chrono":
-        b, keep = cell.b.copy(), init.chrono(rng, hidden, lag + 1)
-        b[hidden : 2 * hidden] = keep  # f of the LSTM, z of the GRU
-        if kind == "LSTM":
-            b[:hidden] = -keep
-        cell = replace(cell, b=b)
+        keep = init.chrono(rng, hidden, lag + 1)
+        cell = replace(cell, b=np.concatenate([-keep, keep, cell.b[2 * hidden :]]))  # i f g o
     return ManyToOne(cell, Dense.init(rng, hidden, 2))
 
 
@@ -78,31 +83,29 @@ def learnt(history: np.ndarray, batches: int, below: float) -> int | None:
 
 
 def run(settings: dict, run: runs.Run) -> dict:
-    """One ladder: the updates of each start at each lag, up to the first lag that none of them learnt."""
-    needed: dict[str, list[int | None]] = {}
-    lag = 8
-    while lag <= settings["longest"]:
-        needed[str(lag)] = updates_needed(settings, run["network"], lag, run["rate"])
-        if not any(needed[str(lag)]):
-            break
+    """One ladder, up to the first lag that no start learnt at any rate: by lag and rate the updates of each start."""
+    tried: dict[str, dict[str, list[int | None]]] = {}
+    rates, lag = list(settings["rates"]), 8
+    while rates and lag <= settings["longest"]:
+        found = {rate: updates_needed(settings, run["network"], lag, rate) for rate in rates}
+        tried[str(lag)] = {str(rate): updates for rate, updates in found.items()}
+        rates = [rate for rate in rates if any(found[rate])]
+        if lag >= settings["all rates"] and rates:
+            rates = [best(found)[0]]
         lag *= 2
-    return run | {"updates": needed}
+    return run | {"updates": tried}
 
 
-def best(results: list[dict], network: str) -> dict[int, tuple[float, list[int | None]]]:
-    """By lag: the learning rate at which most starts learn (then the one that takes fewer updates at the median, then
-    the smaller one), and the updates of each start."""
-    tried: dict[int, list[tuple[float, list[int | None]]]] = {}
-    for result in results:
-        if result["network"] == network:
-            for lag, updates in result["updates"].items():
-                tried.setdefault(int(lag), []).append((result["rate"], updates))
-    return {lag: min(found, key=_cost) for lag, found in sorted(tried.items())}
+def best(found: dict[float, list[int | None]]) -> tuple[float, list[int | None]]:
+    """The learning rate at which most starts learn (then the one that takes fewer updates at the median, then the
+    smaller one), and the updates of each start."""
 
+    def cost(rate: float) -> tuple[int, float, float]:
+        needed = [updates for updates in found[rate] if updates]
+        return -len(needed), statistics.median(needed) if needed else 0.0, rate
 
-def _cost(found: tuple[float, list[int | None]]) -> tuple[int, float, float]:
-    rate, needed = found[0], [updates for updates in found[1] if updates]
-    return -len(needed), statistics.median(needed) if needed else 0.0, rate
+    rate = min(found, key=cost)
+    return rate, found[rate]
 
 
 def table(document: dict) -> str:
@@ -112,21 +115,24 @@ def table(document: dict) -> str:
         lags.append(2 * lags[-1])
     text = (
         f"# How long they remember\n\n{runs.measured_on(document)} Latch task, {settings['hidden']} hidden units, at "
-        f"most {settings['updates']} updates of Adam at the best of the rates {RATES} for each lag: how many of "
-        f"{settings['seeds']} starts learn, and the rate.\n\n"
+        f"most {settings['updates']} updates of Adam: how many of {settings['seeds']} starts learn, at the best of the "
+        f"rates {', '.join(map(str, settings['rates']))} (in parentheses).\n\n"
         f"| network | {' | '.join(map(str, lags))} |\n|:--|{'--:|' * len(lags)}\n"
     )
-    for network in NETWORKS:
-        if found := best(document["results"], network):
-            entries = (f"{sum(map(bool, found[lag][1]))} ({found[lag][0]:g})" if lag in found else "" for lag in lags)
-            text += f"| {network} | {' | '.join(entries)} |\n"
+    for result in document["results"]:
+        entries = []
+        for lag in lags:
+            if found := result["updates"].get(str(lag)):
+                rate, updates = best({float(rate): updates for rate, updates in found.items()})
+                entries.append(f"{sum(map(bool, updates))} ({rate:g})")
+        text += f"| {result['network']} | {' | '.join(entries + [''] * (len(lags) - len(entries)))} |\n"
     return text
 
 
 def main() -> None:
     """Measure what is not measured yet."""
     arguments = runs.options(__doc__).parse_args()
-    order = [{"network": name, "rate": rate} for rate in RATES for name in NETWORKS]
+    order = [{"network": name} for name in NETWORKS]
     print(table(runs.measure("lags", SETTINGS, order, order, run, table, arguments.j)))
 
 

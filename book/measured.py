@@ -2,7 +2,6 @@
 
 import json
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 RESULTS = Path(__file__).parents[1] / "benchmarks" / "results"
@@ -16,11 +15,16 @@ def measured(kind: str) -> dict[str, Any]:
     return max(kept, key=lambda document: (len(document["results"]), document["date"]))
 
 
-def longest_lags() -> dict[str, list[int]]:
-    """Of `make lags`: network → the longest lag that each start learned, at the better learning rate."""
-    found: dict[str, dict[float, list[int]]] = {}
-    for run in measured("lags")["results"]:
-        found.setdefault(run["network"], {}).setdefault(run["rate"], []).append(run["longest"])
+def ladders() -> dict[str, dict[int, dict[float, list[int | None]]]]:
+    """Of `make lags`: network → lag → learning rate → the batches that each start took, None if it has not learnt."""
     return {
-        name: sorted(max(rates.values(), key=lambda lags: (median(lags), sum(lags)))) for name, rates in found.items()
+        run["network"]: {
+            int(lag): {float(rate): batches for rate, batches in rates.items()} for lag, rates in run["updates"].items()
+        }
+        for run in measured("lags")["results"]
     }
+
+
+def learnt(rates: dict[float, list[int | None]]) -> int:
+    """How many starts learn at the rate at which most do."""
+    return max(sum(batches is not None for batches in found) for found in rates.values())

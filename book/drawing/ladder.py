@@ -1,32 +1,33 @@
 """How far up a ladder of lags each network came."""
 
 from collections.abc import Mapping, Sequence
-from statistics import median
 
 import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
 
-from drawing.style import GREY, STATE
+from drawing.style import INK, STATE
 
 
-def ladder(longest: Mapping[str, Sequence[int]], first: int, last: int) -> None:
-    """One row a network: the longest lag learned by each start (dots), and their median (bar).
+def ladder(learnt: Mapping[str, Mapping[int, int]], lags: Sequence[int], of: int = 10, ax: Axes | None = None) -> None:
+    """A table with a row a network and a column a lag: how many starts learnt, on a field the darker the more they are.
 
     Args:
-        longest: network → lags, 0 where not even the first was learned.
-        first: the first rung; the next is twice as far.
-        last: the last rung that was tried.
+        learnt: row → lag → count; where a lag is missing it was not tried, and the field stays empty.
+        lags: the columns.
+        of: how many starts there were.
+        ax: where to draw; in a figure of its own unless told.
     """
-    _, ax = plt.subplots(figsize=(5.8, 0.8 + 0.36 * len(longest)))
-    for row, lags in enumerate(longest.values()):
-        shown = sorted(max(lag, first / 2) for lag in lags)
-        for place, lag in enumerate(shown):
-            above = (place - shown.index(lag)) - (shown.count(lag) - 1) / 2  # so that equal ones are seen apart
-            ax.plot(lag, row + 0.13 * above, "o", color=STATE, markersize=4.5)
-        ax.plot([median(shown)] * 2, [row - 0.36, row + 0.36], "-", color=GREY, linewidth=5, alpha=0.45, zorder=1)
-    rungs = [first]
-    while rungs[-1] < last:
-        rungs.append(2 * rungs[-1])
-    ax.set_xscale("log", base=2)
-    ax.set_xticks([first / 2, *rungs], labels=["none", *map(str, rungs)], fontsize=9)
-    ax.set_yticks(range(len(longest)), labels=list(longest))
-    ax.set(xlim=(first / 2.6, last * 1.3), ylim=(len(longest) - 0.4, -0.6), xlabel="longest lag learnt")
+    if ax is None:
+        _, ax = plt.subplots(figsize=(6.0, 0.8 + 0.36 * len(learnt)))
+    for row, counts in enumerate(learnt.values()):
+        for column, lag in enumerate(lags):
+            if lag in counts:
+                shade = 0.7 * counts[lag] / of
+                ax.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, color=STATE, alpha=shade, linewidth=0))
+                ax.text(column, row, counts[lag], ha="center", va="center", color=INK, fontsize=10)
+    ax.set_xticks(range(len(lags)), labels=[f"{lag:,}" for lag in lags], fontsize=9)
+    ax.set_yticks(range(len(learnt)), labels=list(learnt), fontsize=9)
+    ax.set(xlim=(-0.5, len(lags) - 0.5), ylim=(len(learnt) - 0.5, -0.5), xlabel="lag")
+    ax.grid(False)
+    ax.tick_params(length=0)
