@@ -19,7 +19,7 @@ from tests.grader.submissions import CASES, MARKER, Case
 pytestmark = pytest.mark.skipif(bool(why_no_sandbox()), reason=f"no sandbox: {why_no_sandbox()}")
 
 E = exercise("03_bptt")
-LIMITS = {"cell": 6 * SLOWNESS, "total": 20 * SLOWNESS, "grace": 1, "memory": 2**30, "file": 2**24, "disk": 2**26}
+LIMITS = {"cell": 6 * SLOWNESS, "total": 40 * SLOWNESS, "grace": 1, "memory": 2**30, "file": 2**24, "disk": 2**26}
 MOST_BYTES = 1_000_000  # of a graded notebook, whatever was printed
 
 
