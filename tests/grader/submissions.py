@@ -506,9 +506,9 @@ CASES = [
             lambda notebook: [
                 notebook.cells.insert(
                     notebook.cells.index(cell(notebook, "bptt")),
-                    new_code_cell(f"import time\ntime.sleep({5.2 * SLOWNESS})"),
+                    new_code_cell(f"import time\ntime.sleep({2.8 * SLOWNESS})"),
                 )
-                for _ in range(8)
+                for _ in range(15)
             ]
         ),
         lost=("bptt", "readout_backward", "gradient_descent"),
