@@ -32,17 +32,12 @@ class Task:
 
 def adding(steps: int) -> Task:
     """The sum of two marked numbers, at the end."""
-    return Task(_at_end(tasks.adding, steps), (2, 1), 1, losses.mean_squared_error, 1 / 6)
-
-
-def _at_end(task: Callable[..., Any], steps: int) -> Callable[..., Any]:
-    """Draws of a task with one answer, as answers of one step."""
 
     def draw(rng: np.random.Generator, batch: int) -> tuple[np.ndarray, np.ndarray]:
-        xs, targets = task(rng, steps, batch)
+        xs, targets = tasks.adding(rng, steps, batch)
         return xs, targets[None]
 
-    return draw
+    return Task(draw, (2, 1), 1, losses.mean_squared_error, 1 / 6)
 
 
 def copying(delay: int, symbols: int = 4, length: int = 5) -> Task:
